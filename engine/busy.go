@@ -1,0 +1,158 @@
+package engine
+
+import (
+	"math"
+	"sync"
+	"time"
+	"unsafe"
+
+	"modernc.org/libc"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// DefaultBusyTimeout is how long a new connection waits for the locks of others.
+const DefaultBusyTimeout = 5 * time.Second
+
+// busyDelays are the pauses before the first retries; the last one is used from there on. They are those of
+// SQLite's own handler, which grow so that short locks cost little and long ones are not polled to death.
+var busyDelays = [...]time.Duration{
+	1 * time.Millisecond, 2 * time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond,
+	15 * time.Millisecond, 20 * time.Millisecond, 25 * time.Millisecond, 25 * time.Millisecond,
+	25 * time.Millisecond, 50 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond,
+}
+
+// busyWait is what a connection knows about its waits for locks.
+type busyWait struct {
+	handle  uintptr // how the callback finds the connection
+	timeout time.Duration
+	started time.Time
+
+	done        <-chan struct{} // ends the running statement's waits; nil if nothing does
+	interrupted bool            // Interrupt ended a wait of the running statement
+}
+
+// callbackConns finds the connection of a callback. SQLite holds the number and never a Go pointer.
+var callbackConns = struct {
+	sync.RWMutex
+	last  uintptr
+	conns map[uintptr]*Conn
+}{conns: make(map[uintptr]*Conn)}
+
+func registerConn(c *Conn) uintptr {
+	callbackConns.Lock()
+	defer callbackConns.Unlock()
+	callbackConns.last++
+	callbackConns.conns[callbackConns.last] = c
+	return callbackConns.last
+}
+
+func unregisterConn(handle uintptr) {
+	callbackConns.Lock()
+	defer callbackConns.Unlock()
+	delete(callbackConns.conns, handle)
+}
+
+func callbackConn(handle uintptr) *Conn {
+	callbackConns.RLock()
+	defer callbackConns.RUnlock()
+	return callbackConns.conns[handle]
+}
+
+// busyHandler is a C function pointer as the transpiled library has them: the address of a Go function value
+// that takes the library's thread state first.
+var busyHandler = func() uintptr {
+	f := onBusy
+	return *(*uintptr)(unsafe.Pointer(&f))
+}()
+
+// onBusy is called by SQLite when a lock is held by others. 1 asks for another try, 0 gives up. It runs no code
+// of a user's, not even that of a context, so that nothing panics across SQLite's frames.
+func onBusy(_ *libc.TLS, handle uintptr, count int32) int32 {
+	c := callbackConn(handle)
+	if c == nil {
+		return 0
+	}
+	if sqlite3.Xsqlite3_is_interrupted(c.tls, c.db) != 0 {
+		c.busy.interrupted = true
+		return 0
+	}
+	if c.busy.wait(int(count)) {
+		return 1
+	}
+	return 0
+}
+
+// wait pauses before retry number count and reports whether to try again.
+func (w *busyWait) wait(count int) bool {
+	if count == 0 {
+		w.started = time.Now()
+	}
+	left := w.timeout - time.Since(w.started)
+	if left <= 0 {
+		return false
+	}
+	return w.pause(min(left, busyDelays[min(count, len(busyDelays)-1)]))
+}
+
+func (w *busyWait) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-w.done:
+		return false
+	}
+}
+
+// SetBusyTimeout sets how long a statement waits for a lock that another connection holds, before its error is
+// [Busy]. Zero or less does not wait at all; a new connection has [DefaultBusyTimeout]. The wait ends at once
+// when the context of the statement does. "PRAGMA busy_timeout" sets and shows the same value, in milliseconds.
+//
+// https://sqlite.org/c3ref/busy_timeout.html
+func (c *Conn) SetBusyTimeout(d time.Duration) {
+	if c.enter() != nil {
+		return
+	}
+	defer c.leave()
+	c.installBusyHandler(d)
+}
+
+func (c *Conn) installBusyHandler(timeout time.Duration) {
+	if c.busy.handle == 0 {
+		c.busy.handle = registerConn(c)
+	}
+	c.busy.timeout = max(timeout, 0)
+	sqlite3.Xsqlite3_busy_handler(c.tls, c.db, busyHandler, c.busy.handle)
+	// Installing a handler clears the number that PRAGMA busy_timeout shows.
+	ms := (c.busy.timeout + time.Millisecond - 1) / time.Millisecond
+	c.handle().FbusyTimeout = int32(min(ms, math.MaxInt32))
+}
+
+// adoptBusyTimeout is called after SQL was compiled: PRAGMA busy_timeout takes effect then, and puts SQLite's
+// own handler in the place of ours, which would sleep through the end of a context.
+func (c *Conn) adoptBusyTimeout() {
+	db := c.handle()
+	if db.FbusyHandler.FxBusyHandler != busyHandler {
+		c.installBusyHandler(time.Duration(db.FbusyTimeout) * time.Millisecond)
+	}
+}
+
+func (c *Conn) removeBusyHandler() {
+	if c.busy.handle != 0 {
+		unregisterConn(c.busy.handle)
+		c.busy.handle = 0
+	}
+}
+
+// takeInterrupted returns [Interrupt] if it ended a wait of the statement that has just been run, otherwise nil.
+func (w *busyWait) takeInterrupted() error {
+	if !w.interrupted {
+		return nil
+	}
+	w.interrupted = false
+	return Interrupt
+}
+
+// handle is SQLite's own structure of the connection.
+func (c *Conn) handle() *sqlite3.Tsqlite3 { return (*sqlite3.Tsqlite3)(pointer(c.db)) }

@@ -1,0 +1,263 @@
+package engine
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+
+	"modernc.org/libc"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// Conn is a connection to a database. It belongs to one goroutine at a time; see the package's documentation.
+// The zero value is a closed connection.
+//
+// https://sqlite.org/c3ref/sqlite3.html
+type Conn struct {
+	state   atomic.Uint32 // the guard: who may enter
+	tls     *libc.TLS
+	db      uintptr // sqlite3*
+	scratch uintptr
+	text    textBuffer
+	stmts   *Stmt // all open statements
+
+	busy       busyWait
+	interrupts interrupts
+
+	// What a bind call is handed goes through these fields for the time of the call. That moves it to the
+	// heap: SQLite reads it through an address that a growing goroutine stack would leave behind.
+	boundText string
+	boundBlob []byte
+}
+
+// The states of the guard. Zero is closed, so that a Conn nobody opened refuses everything.
+const (
+	stateClosed = iota
+	stateFree
+	stateEntered
+)
+
+// enter claims the connection for one call. Every exported method but Interrupt goes through it.
+func (c *Conn) enter() error {
+	if c.state.CompareAndSwap(stateFree, stateEntered) {
+		return nil
+	}
+	return c.refused()
+}
+
+func (c *Conn) refused() error {
+	if c.state.Load() == stateClosed {
+		return ErrClosed
+	}
+	return ErrConcurrentUse
+}
+
+func (c *Conn) leave() { c.state.Store(stateFree) }
+
+// Close finalises the statements that are still open, rolls back a transaction that is still open, and closes
+// the connection. Closing a closed connection does nothing and returns nil.
+//
+// https://sqlite.org/c3ref/close.html
+func (c *Conn) Close() error {
+	if err := c.enter(); err != nil {
+		if err == ErrClosed {
+			return nil
+		}
+		return err
+	}
+	for c.stmts != nil {
+		c.stmts.finalize()
+	}
+	c.interrupts.detach()
+	if rc := sqlite3.Xsqlite3_close(c.tls, c.db); rc != sqlite3.SQLITE_OK {
+		err := c.lastError("close", "", rc)
+		c.interrupts.attach(c.db)
+		c.leave()
+		return err
+	}
+	c.db = 0
+	c.release()
+	c.state.Store(stateClosed)
+	return nil
+}
+
+// release frees what a connection holds beside its statements. A connection that was not opened to the end has
+// only a part of it.
+func (c *Conn) release() {
+	if c.db != 0 {
+		c.interrupts.detach()
+		sqlite3.Xsqlite3_close_v2(c.tls, c.db)
+		c.db = 0
+	}
+	c.removeBusyHandler()
+	c.freeText()
+	sqlite3.Xsqlite3_free(c.tls, c.scratch)
+	c.scratch = 0
+	c.tls.Close()
+	c.tls = nil
+}
+
+// Exec runs sql, which may be a script of several statements, and drops the rows they return. It stops at the
+// first error; what earlier statements did stays, unless the script itself holds a transaction. A text without
+// a statement is no error.
+//
+// With args, sql must be exactly one statement with as many parameters, otherwise the error is [ErrTrailing],
+// [ErrEmpty] or an [*Error] with [Range], and nothing was run. The arguments are bound as by [Stmt.Bind].
+//
+// https://sqlite.org/c3ref/exec.html
+func (c *Conn) Exec(ctx context.Context, sql string, args ...any) error {
+	if len(args) > 0 {
+		return c.Query(ctx, sql, args, func(*Stmt) error { return nil })
+	}
+	return c.runScript(ctx, sql)
+}
+
+func (c *Conn) runScript(ctx context.Context, script string) error {
+	for rest := script; ; {
+		s, tail, err := c.prepareTail(ctx, rest)
+		if err == nil {
+			err = s.drain(ctx)
+		}
+		if err != nil {
+			return shiftOffset(err, len(script)-len(rest))
+		}
+		if tail == "" {
+			return nil
+		}
+		rest = tail
+	}
+}
+
+// shiftOffset makes the offset of an error in a part of a script one in the whole script.
+func shiftOffset(err error, base int) error {
+	if e, ok := err.(*Error); ok && e.Offset >= 0 {
+		e.Offset += base
+	}
+	return err
+}
+
+// Query runs the one statement in sql with args bound to its parameters, and calls row for each row. The
+// statement given to row stands on that row; row may read columns, and must not step, reset or finalise it. An
+// error of row ends the query and is returned as it is.
+//
+// The number of args must be that of the parameters; see [Stmt.Bind] for their types.
+func (c *Conn) Query(ctx context.Context, sql string, args []any, row func(*Stmt) error) (err error) {
+	s, err := c.prepareOne(ctx, sql)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := s.Finalize(); err == nil {
+			err = e
+		}
+	}()
+	if err := s.bindAll(args); err != nil {
+		return err
+	}
+	for {
+		more, err := s.Step(ctx)
+		if err != nil || !more {
+			return err
+		}
+		if err := row(s); err != nil {
+			return err
+		}
+	}
+}
+
+// Changes returns the number of rows that the last completed INSERT, UPDATE or DELETE changed.
+//
+// https://sqlite.org/c3ref/changes.html
+func (c *Conn) Changes() int64 {
+	if c.enter() != nil {
+		return 0
+	}
+	defer c.leave()
+	return sqlite3.Xsqlite3_changes64(c.tls, c.db)
+}
+
+// TotalChanges returns the number of rows changed since the connection was opened, triggers included.
+//
+// https://sqlite.org/c3ref/total_changes.html
+func (c *Conn) TotalChanges() int64 {
+	if c.enter() != nil {
+		return 0
+	}
+	defer c.leave()
+	return sqlite3.Xsqlite3_total_changes64(c.tls, c.db)
+}
+
+// LastInsertRowID returns the rowid of the last successful INSERT into a rowid table, or 0 if there was none.
+//
+// https://sqlite.org/c3ref/last_insert_rowid.html
+func (c *Conn) LastInsertRowID() int64 {
+	if c.enter() != nil {
+		return 0
+	}
+	defer c.leave()
+	return sqlite3.Xsqlite3_last_insert_rowid(c.tls, c.db)
+}
+
+// AutoCommit reports whether the connection is outside of an explicit transaction.
+//
+// https://sqlite.org/c3ref/get_autocommit.html
+func (c *Conn) AutoCommit() bool {
+	if c.enter() != nil {
+		return false
+	}
+	defer c.leave()
+	return sqlite3.Xsqlite3_get_autocommit(c.tls, c.db) != 0
+}
+
+// ReadOnly reports whether the database named schema ("main", "temp" or the name it was attached under; "" is
+// "main") cannot be written. A name that the connection does not have is an [*Error] with [NotFound].
+//
+// https://sqlite.org/c3ref/db_readonly.html
+func (c *Conn) ReadOnly(schema string) (bool, error) {
+	if err := c.enter(); err != nil {
+		return false, err
+	}
+	defer c.leave()
+	name, err := c.schemaName(schema)
+	if err != nil {
+		return false, err
+	}
+	switch sqlite3.Xsqlite3_db_readonly(c.tls, c.db, name) {
+	case 0:
+		return false, nil
+	case 1:
+		return true, nil
+	}
+	return false, newError("read-only "+schema, "", NotFound, "no such database")
+}
+
+// Filename returns the absolute path of the database named schema ("" is "main"). It is "" for a database that
+// is in memory or temporary, and for one that the connection does not have.
+//
+// https://sqlite.org/c3ref/db_filename.html
+func (c *Conn) Filename(schema string) string {
+	if c.enter() != nil {
+		return ""
+	}
+	defer c.leave()
+	name, err := c.schemaName(schema)
+	if err != nil {
+		return ""
+	}
+	return libc.GoString(sqlite3.Xsqlite3_db_filename(c.tls, c.db, name))
+}
+
+// schemaName gives the name of a database to SQLite. 0 stands for "main" there, as "" does here.
+func (c *Conn) schemaName(schema string) (uintptr, error) {
+	if schema == "" {
+		return 0, nil
+	}
+	if strings.IndexByte(schema, 0) >= 0 {
+		return 0, newError("look up database", "", NotFound, "the name has a NUL byte inside")
+	}
+	p := c.cString(schema)
+	if p == 0 {
+		return 0, c.lastError("look up database", "", sqlite3.SQLITE_NOMEM)
+	}
+	return p, nil
+}

@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// interrupts is the side of a connection that other goroutines may touch.
+type interrupts struct {
+	mu sync.Mutex
+	db uintptr // 0 while there is nothing to interrupt
+
+	// running is the watch of the execution whose step is being run, nil between steps.
+	running atomic.Pointer[watch]
+}
+
+func (i *interrupts) attach(db uintptr) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.db = db
+}
+
+// detach makes later interrupts do nothing. When it returns none is under way.
+func (i *interrupts) detach() { i.attach(0) }
+
+func (i *interrupts) interrupt() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.db != 0 {
+		// It only stores a flag, and so needs no thread state of its own.
+		sqlite3.Xsqlite3_interrupt(nil, i.db)
+	}
+}
+
+// Interrupt makes the statements that are running on the connection end with [Interrupt] soon. With none
+// running it does nothing. It may be called from any goroutine at any time, also on a closed connection.
+//
+// https://sqlite.org/c3ref/interrupt.html
+func (c *Conn) Interrupt() { c.interrupts.interrupt() }
+
+// watch ties one execution of a statement to a context.
+//
+// An interrupt of SQLite's hits whatever runs on the connection when it is seen. For it to reach this execution
+// alone, the watch raises it only during a step of this execution, and that step does not return before the
+// watch is through and the flag is taken back.
+type watch struct {
+	c        *Conn
+	done     <-chan struct{}
+	stop     func() bool
+	fired    atomic.Bool
+	finished chan struct{}
+}
+
+func (c *Conn) newWatch(ctx context.Context, done <-chan struct{}) *watch {
+	w := &watch{c: c, done: done, finished: make(chan struct{})}
+	w.stop = context.AfterFunc(ctx, w.fire)
+	return w
+}
+
+func (w *watch) fire() {
+	defer close(w.finished)
+	w.fired.Store(true)
+	// Either this sees the step, or the end of the step sees that the watch has fired.
+	if w.c.interrupts.running.Load() == w {
+		w.c.interrupts.interrupt()
+	}
+}
+
+// cancelled reports whether the context has ended.
+func (w *watch) cancelled() bool {
+	select {
+	case <-w.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// run makes one step of the execution and returns its result code.
+func (w *watch) run(s *Stmt) int32 {
+	w.c.busy.done = w.done
+	w.c.interrupts.running.Store(w)
+	rc := sqlite3.Xsqlite3_step(w.c.tls, s.ptr)
+	w.c.interrupts.running.Store(nil)
+	w.c.busy.done = nil
+	if w.fired.Load() {
+		w.settle()
+	}
+	return rc
+}
+
+// settle waits until a watch that fired is through, and takes its interrupt back.
+func (w *watch) settle() {
+	<-w.finished
+	atomic.StoreInt32(&w.c.handle().Fu1.FisInterrupted, 0)
+}
+
+// end takes the watch off its context.
+func (w *watch) end() {
+	if !w.stop() {
+		w.settle()
+	}
+}

@@ -1,0 +1,222 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+)
+
+// endless is a query without an end that gives no row.
+const endless = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i+1 FROM n) SELECT i FROM n WHERE i < 0"
+
+// rowsForever gives rows without an end.
+const rowsForever = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i+1 FROM n) SELECT i FROM n"
+
+func TestContextEndsAnEndlessQuery(t *testing.T) {
+	c := openMemory(t)
+	for name, test := range map[string]struct {
+		make func() (context.Context, context.CancelFunc)
+		want error
+	}{
+		"cancel": {func() (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(background)
+			time.AfterFunc(5*time.Millisecond, cancel)
+			return ctx, cancel
+		}, context.Canceled},
+		"deadline": {func() (context.Context, context.CancelFunc) {
+			return context.WithTimeout(background, 5*time.Millisecond)
+		}, context.DeadlineExceeded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := test.make()
+			defer cancel()
+			err := c.Exec(ctx, endless)
+			if !errors.Is(err, test.want) || !errors.Is(err, Interrupt) {
+				t.Errorf("error %v, want %v and %v", err, test.want, Interrupt)
+			}
+			mustExec(t, c, "SELECT 1")
+		})
+	}
+}
+
+func TestEndedContextRunsNothing(t *testing.T) {
+	c := openMemory(t)
+	mustExec(t, c, "CREATE TABLE t(a)")
+	ctx, cancel := context.WithCancel(background)
+	cancel()
+	s := mustPrepare(t, c, "INSERT INTO t VALUES (1)")
+	_, stepErr := s.Step(ctx)
+	for call, err := range map[string]error{"Step": stepErr, "Exec": c.Exec(ctx, "INSERT INTO t VALUES (1)"),
+		"Query": c.Query(ctx, "INSERT INTO t VALUES (1) RETURNING a", nil, func(*Stmt) error { return nil })} {
+		if !errors.Is(err, context.Canceled) || !errors.Is(err, Interrupt) {
+			t.Errorf("%s: %v, want %v and %v", call, err, context.Canceled, Interrupt)
+		}
+	}
+	if got := values(t, c, "SELECT count(*) FROM t")[0][0]; got != int64(0) {
+		t.Errorf("%v rows were inserted", got)
+	}
+}
+
+func TestContextEndsAnExecutionBetweenRows(t *testing.T) {
+	c := openMemory(t)
+	s := mustPrepare(t, c, rowsForever)
+	ctx, cancel := context.WithCancel(background)
+	for range 3 {
+		if row, err := s.Step(ctx); !row || err != nil {
+			t.Fatalf("step: %v, %v", row, err)
+		}
+	}
+	cancel()
+	if row, err := s.Step(ctx); row || !errors.Is(err, context.Canceled) {
+		t.Errorf("step after cancel: %v, %v; want %v", row, err, context.Canceled)
+	}
+	mustRow(t, s)
+	if got := s.ColumnInt64(0); got != 1 {
+		t.Errorf("the step after that gives row %d, want a new execution", got)
+	}
+}
+
+// The context of one execution ends while another one is in the middle of its rows: only its own is interrupted.
+func TestInterruptReachesItsOwnExecutionAlone(t *testing.T) {
+	c := openMemory(t)
+	other := mustPrepare(t, c, rowsForever)
+	mustRow(t, other)
+	for i := range 200 {
+		ctx, cancel := context.WithCancel(background)
+		s := mustPrepare(t, c, "SELECT 1 UNION ALL SELECT 2")
+		if row, err := s.Step(ctx); !row || err != nil {
+			t.Fatalf("round %d: %v, %v", i, row, err)
+		}
+		go cancel()
+		for range 20 {
+			mustRow(t, other)
+		}
+		if _, err := s.Step(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatalf("round %d: %v", i, err)
+		}
+		for range 20 {
+			mustRow(t, other)
+		}
+		if err := s.Finalize(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A context ends at about the time its statement does: the next statement never sees the interrupt.
+func TestLateInterruptNeverHitsALaterStatement(t *testing.T) {
+	c := openMemory(t)
+	mustExec(t, c, "CREATE TABLE t(a)")
+	other := mustPrepare(t, c, rowsForever)
+	mustRow(t, other) // keeps SQLite from taking an interrupt back by itself
+	insert := mustPrepare(t, c, "INSERT INTO t WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i+1 FROM n LIMIT 50) SELECT i FROM n")
+	interrupted := 0
+	for i := range 1000 {
+		ctx, cancel := context.WithCancel(background)
+		var wg sync.WaitGroup
+		wg.Go(cancel)
+		if _, err := insert.Step(ctx); errors.Is(err, context.Canceled) {
+			interrupted++
+		} else if err != nil {
+			t.Fatalf("round %d: %v", i, err)
+		}
+		mustRow(t, other)
+		mustExec(t, c, "DELETE FROM t")
+		wg.Wait()
+		mustRow(t, other)
+	}
+	t.Logf("%d of 1000 were interrupted", interrupted)
+}
+
+func TestStepTakesAnotherContextInTheMiddle(t *testing.T) {
+	c := openMemory(t)
+	s := mustPrepare(t, c, rowsForever)
+	first, cancelFirst := context.WithCancel(background)
+	second, cancelSecond := context.WithCancel(background)
+	defer cancelFirst()
+	defer cancelSecond()
+	for i, ctx := range []context.Context{first, second, background, nil, second} {
+		if row, err := s.Step(ctx); !row || err != nil {
+			t.Fatalf("step %d: %v, %v", i, row, err)
+		}
+		if i == 1 {
+			cancelFirst()
+		}
+	}
+	if got := s.ColumnInt64(0); got != 5 {
+		t.Errorf("row %d, want 5: the execution began anew", got)
+	}
+}
+
+func TestContextThatCannotEndIsNotWatched(t *testing.T) {
+	c := openMemory(t)
+	s := mustPrepare(t, c, rowsForever)
+	for _, ctx := range []context.Context{background, nil, context.WithValue(background, c, 1)} {
+		if row, err := s.Step(ctx); !row || err != nil {
+			t.Fatalf("step: %v, %v", row, err)
+		}
+		if s.watch != nil {
+			t.Errorf("an execution under %v is watched", ctx)
+		}
+	}
+}
+
+func TestInterruptEndsRunningStatementsAlone(t *testing.T) {
+	c := openMemory(t)
+	c.Interrupt()
+	mustExec(t, c, "SELECT 1")
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				c.Interrupt()
+			}
+		}
+	})
+	err := c.Exec(background, endless)
+	close(stop)
+	wg.Wait()
+	if !errors.Is(err, Interrupt) || errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want %v and no context's", err, Interrupt)
+	}
+	mustExec(t, c, "SELECT 1")
+}
+
+func TestStatementsOwnErrorIsNotTheContexts(t *testing.T) {
+	c := openMemory(t)
+	ctx, cancel := context.WithCancel(background)
+	s := mustPrepare(t, c, "SELECT abs(-9223372036854775808)")
+	w := c.newWatch(ctx, ctx.Done())
+	s.watch = w
+	cancel()
+	<-w.finished
+	if err := s.end(w.run(s), ctx.Err()); !errors.Is(err, Generic) || errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want %v and not the context's", err, Generic)
+	}
+}
+
+func ExampleStmt_Step() {
+	conn, err := Open(":memory:", 0)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close()
+	stmt, err := conn.Prepare(endless)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	_, err = stmt.Step(ctx)
+	fmt.Println(errors.Is(err, context.DeadlineExceeded), errors.Is(err, Interrupt))
+	// Output: true true
+}

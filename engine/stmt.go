@@ -1,0 +1,416 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"strings"
+
+	"modernc.org/libc"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// Stmt is a prepared statement. It belongs to its [Conn] and to the same goroutine.
+//
+// https://sqlite.org/c3ref/stmt.html
+type Stmt struct {
+	c          *Conn
+	ptr        uintptr // sqlite3_stmt*; 0 once finalised
+	sql        string
+	prev, next *Stmt
+
+	watch  *watch   // of the execution in progress, nil if its context cannot end
+	static [][]byte // by parameter: what BindBlobStatic lent to SQLite
+}
+
+// Prepare compiles sql, which must be exactly one statement, with comments and semicolons around it as you
+// like. If more follow the error is [ErrTrailing], if there is none [ErrEmpty]; what SQLite does not compile is
+// an [*Error]. The statement must be finalised, or is when the connection is closed.
+//
+// Compiling may read the schema from the file, and waits up to the busy timeout if that is locked.
+//
+// https://sqlite.org/c3ref/prepare.html
+func (c *Conn) Prepare(sql string) (*Stmt, error) {
+	return c.prepareOne(context.Background(), sql)
+}
+
+// PrepareTail compiles the first statement in sql and returns the text behind it. The statement is nil, without
+// an error, if the piece up to there has nothing but comments and blanks. A loop over the tail, until it is
+// empty, runs through a script.
+//
+// https://sqlite.org/c3ref/prepare.html
+func (c *Conn) PrepareTail(sql string) (s *Stmt, tail string, err error) {
+	return c.prepareTail(context.Background(), sql)
+}
+
+func (c *Conn) prepareOne(ctx context.Context, sql string) (*Stmt, error) {
+	s, tail, err := c.prepareFirst(ctx, sql)
+	if err != nil {
+		return nil, shiftOffset(err, len(sql)-len(tail))
+	}
+	if s == nil {
+		return nil, ErrEmpty
+	}
+	if !isBlank(tail) {
+		s.discard()
+		return nil, ErrTrailing
+	}
+	return s, nil
+}
+
+// isBlank reports whether sql has nothing but white space, semicolons and comments. It is not compiled to find
+// out, as some PRAGMAs take effect when they are.
+func isBlank(sql string) bool {
+	for {
+		sql = strings.TrimLeft(sql, " \t\n\f\r;")
+		switch {
+		case sql == "":
+			return true
+		case strings.HasPrefix(sql, "--"):
+			_, sql, _ = strings.Cut(sql, "\n")
+		case strings.HasPrefix(sql, "/*"):
+			_, sql, _ = strings.Cut(sql[2:], "*/")
+		default:
+			return false
+		}
+	}
+}
+
+// prepareFirst compiles the first piece of sql that is a statement. On an error the tail begins with the piece
+// that has it.
+func (c *Conn) prepareFirst(ctx context.Context, sql string) (s *Stmt, tail string, err error) {
+	for tail = sql; s == nil && tail != ""; {
+		rest := tail
+		if s, tail, err = c.prepareTail(ctx, rest); err != nil {
+			return nil, rest, err
+		}
+	}
+	return s, tail, nil
+}
+
+func (c *Conn) prepareTail(ctx context.Context, sql string) (s *Stmt, tail string, err error) {
+	if err := c.enter(); err != nil {
+		return nil, "", err
+	}
+	defer c.leave()
+	if err := ctxEnded(ctx); err != nil {
+		return nil, "", cancelledError("prepare", sql, err)
+	}
+	return c.compile(ctx, sql)
+}
+
+func (c *Conn) compile(ctx context.Context, sql string) (s *Stmt, tail string, err error) {
+	if strings.IndexByte(sql, 0) >= 0 {
+		return nil, "", newError("prepare", sql, Misuse, "the text has a NUL byte inside")
+	}
+	if len(sql) >= math.MaxInt32 {
+		return nil, "", newError("prepare", sql, TooBig, "the text is too long")
+	}
+	text := c.cString(sql)
+	if text == 0 {
+		return nil, "", c.lastError("prepare", sql, sqlite3.SQLITE_NOMEM)
+	}
+	defer c.releaseText()
+	c.busy.done = doneOf(ctx)
+	rc := sqlite3.Xsqlite3_prepare_v3(c.tls, c.db, text, int32(len(sql)+1), 0, c.slot(0), c.slot(1))
+	c.busy.done = nil
+	interrupted := c.busy.takeInterrupted()
+	if rc != sqlite3.SQLITE_OK {
+		err := c.endedError("prepare", sql, rc, cmp.Or(ctxEnded(ctx), interrupted))
+		c.adoptBusyTimeout()
+		return nil, "", err
+	}
+	c.adoptBusyTimeout()
+	used := int(c.slotPointer(1) - text)
+	if ptr := c.slotPointer(0); ptr != 0 {
+		s = c.newStmt(ptr, sql[:used])
+	}
+	return s, sql[used:], nil
+}
+
+func (c *Conn) newStmt(ptr uintptr, sql string) *Stmt {
+	s := &Stmt{c: c, ptr: ptr, sql: sql, next: c.stmts}
+	if s.next != nil {
+		s.next.prev = s
+	}
+	c.stmts = s
+	return s
+}
+
+// enter claims the connection for one call on s.
+func (s *Stmt) enter() error {
+	if s == nil || s.c == nil {
+		return ErrFinalized
+	}
+	if !s.c.state.CompareAndSwap(stateFree, stateEntered) {
+		return s.c.refused()
+	}
+	if s.ptr == 0 {
+		s.c.leave()
+		return ErrFinalized
+	}
+	return nil
+}
+
+// Step runs the statement to its next row, and reports whether there is one. When it returns false or an error
+// the execution is over and the statement is reset: it can be bound and stepped again.
+//
+// The context covers the execution from the first Step to its end: it ends the work and the wait for locks; see
+// the package's documentation. Steps of one execution normally get the same context; another one takes the
+// place of the earlier.
+//
+// https://sqlite.org/c3ref/step.html
+func (s *Stmt) Step(ctx context.Context) (row bool, err error) {
+	done := doneOf(ctx)
+	if err := s.enter(); err != nil {
+		return false, err
+	}
+	row, err = s.step(ctx, done)
+	s.c.leave()
+	return row, err
+}
+
+func (s *Stmt) step(ctx context.Context, done <-chan struct{}) (bool, error) {
+	if done != nil || s.watch != nil {
+		return s.stepWatched(ctx, done)
+	}
+	rc := sqlite3.Xsqlite3_step(s.c.tls, s.ptr)
+	if rc == sqlite3.SQLITE_ROW {
+		return true, nil
+	}
+	return false, s.end(rc, nil)
+}
+
+func (s *Stmt) stepWatched(ctx context.Context, done <-chan struct{}) (bool, error) {
+	s.watchOver(ctx, done)
+	w := s.watch
+	if w == nil {
+		return s.step(ctx, nil)
+	}
+	if w.cancelled() {
+		s.reset()
+		return false, cancelledError("step", s.sql, ctx.Err())
+	}
+	rc := w.run(s)
+	if rc == sqlite3.SQLITE_ROW {
+		return true, nil
+	}
+	var cause error
+	if w.cancelled() {
+		cause = ctx.Err()
+	}
+	return false, s.end(rc, cause)
+}
+
+// watchOver makes done the channel that ends the execution in progress.
+func (s *Stmt) watchOver(ctx context.Context, done <-chan struct{}) {
+	if s.watch != nil {
+		if s.watch.done == done {
+			return
+		}
+		s.endWatch()
+	}
+	if done != nil {
+		s.watch = s.c.newWatch(ctx, done)
+	}
+}
+
+func (s *Stmt) endWatch() {
+	if s.watch != nil {
+		s.watch.end()
+		s.watch = nil
+	}
+}
+
+// end finishes an execution whose last step returned rc. cause is the error of a context that has ended.
+func (s *Stmt) end(rc int32, cause error) error {
+	interrupted := s.c.busy.takeInterrupted()
+	if rc == sqlite3.SQLITE_DONE {
+		s.reset()
+		return nil
+	}
+	err := s.c.endedError("step", s.sql, rc, cmp.Or(cause, interrupted))
+	s.reset()
+	return err
+}
+
+// endedError is the error of a call that returned rc, with the cause that ended it early, if rc is what such an
+// end looks like: a statement can fail by itself in the moment in which its context ends.
+func (c *Conn) endedError(op, sql string, rc int32, cause error) *Error {
+	e := c.lastError(op, sql, rc)
+	if e.Code == Interrupt || e.Code == Busy {
+		e.cause = cause
+	}
+	return e
+}
+
+func cancelledError(op, sql string, cause error) *Error {
+	e := newError(op, sql, Interrupt, "interrupted")
+	e.cause = cause
+	return e
+}
+
+func ctxEnded(ctx context.Context) error {
+	if ctx == nil {
+		return nil
+	}
+	return ctx.Err()
+}
+
+func doneOf(ctx context.Context) <-chan struct{} {
+	if ctx == nil {
+		return nil
+	}
+	return ctx.Done()
+}
+
+// drain runs s to its end and finalises it. A nil statement is the empty piece of a script.
+func (s *Stmt) drain(ctx context.Context) error {
+	if s == nil {
+		return nil
+	}
+	for {
+		row, err := s.Step(ctx)
+		if row {
+			continue
+		}
+		if e := s.Finalize(); err == nil {
+			err = e
+		}
+		return err
+	}
+}
+
+// Reset ends an execution in progress, so that the statement can be bound and stepped from the start. The
+// bindings stay. A statement that is not being executed is left as it is.
+//
+// https://sqlite.org/c3ref/reset.html
+func (s *Stmt) Reset() error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.c.leave()
+	if rc := s.reset(); rc != sqlite3.SQLITE_OK {
+		return s.c.lastError("reset", s.sql, rc)
+	}
+	return nil
+}
+
+func (s *Stmt) reset() int32 {
+	rc := sqlite3.Xsqlite3_reset(s.c.tls, s.ptr)
+	s.endWatch()
+	return rc
+}
+
+// Finalize frees the statement. A statement that is finalised already, or whose connection is closed, is left
+// as it is, and so is a nil one.
+//
+// https://sqlite.org/c3ref/finalize.html
+func (s *Stmt) Finalize() error {
+	switch err := s.enter(); err {
+	case nil:
+		s.finalize()
+		s.c.leave()
+		return nil
+	case ErrFinalized, ErrClosed:
+		return nil
+	default:
+		return err
+	}
+}
+
+// finalize needs the connection to be entered. The result of sqlite3_finalize is that of the last step, which
+// Step has reported.
+func (s *Stmt) finalize() {
+	sqlite3.Xsqlite3_finalize(s.c.tls, s.ptr)
+	s.endWatch()
+	s.ptr = 0
+	s.static = nil
+	s.unlink()
+}
+
+func (s *Stmt) unlink() {
+	if s.prev != nil {
+		s.prev.next = s.next
+	} else {
+		s.c.stmts = s.next
+	}
+	if s.next != nil {
+		s.next.prev = s.prev
+	}
+	s.prev, s.next = nil, nil
+}
+
+// discard finalises a statement that no caller has seen.
+func (s *Stmt) discard() {
+	if s.enter() == nil {
+		s.finalize()
+		s.c.leave()
+	}
+}
+
+// SQL returns the text the statement was compiled from, with the blanks and comments around it. It also works
+// on a finalised statement.
+//
+// https://sqlite.org/c3ref/expanded_sql.html
+func (s *Stmt) SQL() string {
+	if s == nil {
+		return ""
+	}
+	return s.sql
+}
+
+// ReadOnly reports whether the statement writes no database file directly.
+//
+// https://sqlite.org/c3ref/stmt_readonly.html
+func (s *Stmt) ReadOnly() bool {
+	if s.enter() != nil {
+		return false
+	}
+	defer s.c.leave()
+	return sqlite3.Xsqlite3_stmt_readonly(s.c.tls, s.ptr) != 0
+}
+
+// ColumnCount returns the number of columns of the result, 0 for a statement that returns no rows. The schema
+// can change between two executions, and the count of a "SELECT *" with it.
+//
+// https://sqlite.org/c3ref/column_count.html
+func (s *Stmt) ColumnCount() int {
+	if s.enter() != nil {
+		return 0
+	}
+	defer s.c.leave()
+	return int(sqlite3.Xsqlite3_column_count(s.c.tls, s.ptr))
+}
+
+// ColumnName returns the name of column i of the result, counted from 0, or "" if there is none.
+//
+// https://sqlite.org/c3ref/column_name.html
+func (s *Stmt) ColumnName(i int) string {
+	if !s.enterIndexed(i) {
+		return ""
+	}
+	defer s.c.leave()
+	return libc.GoString(sqlite3.Xsqlite3_column_name(s.c.tls, s.ptr, int32(i)))
+}
+
+// ColumnDeclType returns the declared type of the table column behind column i of the result, as it stands in
+// the CREATE TABLE, or "" if it is an expression or has no type.
+//
+// https://sqlite.org/c3ref/column_decltype.html
+func (s *Stmt) ColumnDeclType(i int) string {
+	if !s.enterIndexed(i) {
+		return ""
+	}
+	defer s.c.leave()
+	return libc.GoString(sqlite3.Xsqlite3_column_decltype(s.c.tls, s.ptr, int32(i)))
+}
+
+// enterIndexed enters for a call with an index, unless that is none which SQLite's int could hold. SQLite checks
+// the rest of the range.
+func (s *Stmt) enterIndexed(i int) bool {
+	if uint(i) > math.MaxInt32 {
+		return false
+	}
+	return s.enter() == nil
+}
