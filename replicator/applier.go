@@ -1,0 +1,242 @@
+package replicator
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/frames"
+)
+
+// checkpointPages is the length of the WAL, in pages, at which SQLite copies it
+// back into the database file after a commit: 16 MB. Checkpoints are passive:
+// they do as much as readers allow and never wait.
+const checkpointPages = 4096
+
+// commitHook is called around the commit of a local transaction that brings the
+// file to the end of the primary's frame frameNo.
+type commitHook interface {
+	// beforeCommit must make durable that the file may be at frameNo from now on.
+	beforeCommit(frameNo uint64) error
+	// afterCommit records that it is.
+	afterCommit(frameNo uint64) error
+}
+
+// applier is the target for a database that exists: pages go through SQLite's
+// own pager by way of the sqlite_dbpage table, so that locks, the wal-index and
+// recovery stay SQLite's, and readers keep their snapshots.
+//
+// See https://sqlite.org/dbpage.html.
+type applier struct {
+	ctx    context.Context // of the call that applies, set by use
+	conn   *engine.Conn
+	insert *engine.Stmt
+	hook   commitHook
+	open   bool // a transaction is open
+	compat schemaWatch
+}
+
+// openApplier opens the replica's database for writing.
+func openApplier(ctx context.Context, path string, hook commitHook) (*applier, error) {
+	conn, err := engine.Open(path, engine.OpenReadWrite|engine.OpenCreate)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	a := &applier{ctx: ctx, conn: conn, hook: hook}
+	if err := a.prepare(); err != nil {
+		a.close()
+		return nil, fmt.Errorf("open database %s: %w", path, err)
+	}
+	return a, nil
+}
+
+// applierPragmas make commits durable, let SQLite write out the pages of a
+// transaction that does not fit its cache of 8 MB, and keep a schema that only
+// libSQL can parse from stopping the connection.
+const applierPragmas = `
+	PRAGMA writable_schema = ON;
+	PRAGMA trusted_schema = OFF;
+	PRAGMA synchronous = FULL;
+	PRAGMA cache_size = -8000;
+	PRAGMA cache_spill = ON;
+	PRAGMA foreign_keys = OFF`
+
+func (a *applier) prepare() error {
+	if err := a.conn.Exec(a.ctx, applierPragmas); err != nil {
+		return err
+	}
+	size, err := a.pragma("page_size")
+	if err != nil {
+		return err
+	}
+	if size != frames.PageSize {
+		return fmt.Errorf("%w but %d", ErrPageSize, size)
+	}
+	if err := a.conn.Exec(a.ctx, fmt.Sprintf("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = %d", checkpointPages)); err != nil {
+		return err
+	}
+	a.insert, err = a.conn.Prepare("INSERT INTO sqlite_dbpage(pgno, data) VALUES (?1, ?2)")
+	return err
+}
+
+func (a *applier) pragma(name string) (n int64, err error) {
+	err = a.conn.Query(a.ctx, "PRAGMA "+name, nil, func(s *engine.Stmt) error {
+		n = s.ColumnInt64(0)
+		return nil
+	})
+	return n, err
+}
+
+// use sets the context that the next calls wait under.
+func (a *applier) use(ctx context.Context) { a.ctx = ctx }
+
+func (a *applier) begin() error {
+	if a.open {
+		return nil
+	}
+	if err := a.conn.Exec(a.ctx, "BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	a.open = true
+	return nil
+}
+
+func (a *applier) spill(pages *pageSet) error {
+	if err := a.begin(); err != nil {
+		return err
+	}
+	a.compat.note(pages)
+	if err := a.write(pages); err != nil {
+		a.abort()
+		return err
+	}
+	return nil
+}
+
+func (a *applier) apply(pages *pageSet, frameNo uint64, size uint32) error {
+	err := a.begin()
+	if err == nil {
+		err = a.writeAll(pages, size)
+	}
+	if err == nil {
+		err = a.hook.beforeCommit(frameNo)
+	}
+	if err == nil {
+		err = a.commit()
+	}
+	if err != nil {
+		a.abort()
+		return fmt.Errorf("apply up to frame %d: %w", frameNo, err)
+	}
+	return a.hook.afterCommit(frameNo)
+}
+
+func (a *applier) commit() error {
+	if err := a.conn.Exec(a.ctx, "COMMIT"); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	a.open = false
+	return nil
+}
+
+// writeAll writes the pages, page 1 last: written first, its changed schema
+// cookie would make the next statement read a schema whose pages are not there.
+func (a *applier) writeAll(pages *pageSet, size uint32) error {
+	a.compat.note(pages)
+	first, hasFirst := pages.get(1)
+	pages.remove(1)
+	err := a.write(pages)
+	if hasFirst {
+		pages.set(1, first)
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.truncate(size); err != nil {
+		return err
+	}
+	if hasFirst {
+		if err := a.writePage(1, first); err != nil {
+			return err
+		}
+	}
+	return a.compat.adapt(a.ctx, a.conn)
+}
+
+// truncate cuts a database that has shrunk: a NULL at the first page beyond the
+// end does it.
+func (a *applier) truncate(size uint32) error {
+	have, err := a.pragma("page_count")
+	if err != nil {
+		return fmt.Errorf("page count: %w", err)
+	}
+	if have <= int64(size) {
+		return nil
+	}
+	return a.writePage(size+1, nil)
+}
+
+func (a *applier) write(pages *pageSet) error {
+	for _, no := range pages.numbers() {
+		page, _ := pages.get(no)
+		if err := a.writePage(no, page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writePage writes one page; a nil one ends the database before it.
+func (a *applier) writePage(no uint32, page []byte) error {
+	err := a.insert.BindInt64(1, int64(no))
+	if err == nil && page == nil {
+		err = a.insert.BindNull(2)
+	} else if err == nil {
+		err = a.insert.BindBlobStatic(2, page)
+	}
+	if err == nil {
+		_, err = a.insert.Step(a.ctx)
+	}
+	if resetErr := a.insert.Reset(); err == nil {
+		err = resetErr
+	}
+	if err != nil {
+		return fmt.Errorf("write page %d: %w", no, err)
+	}
+	return nil
+}
+
+// abort rolls the open transaction back.
+func (a *applier) abort() {
+	if !a.open {
+		return
+	}
+	a.open = false
+	a.compat = schemaWatch{}
+	if a.conn.AutoCommit() {
+		return // SQLite has rolled back by itself, as on a full disk
+	}
+	// Should this fail too, closing the connection rolls back.
+	_ = a.conn.Exec(context.Background(), "ROLLBACK")
+}
+
+// page reads one page of the last committed state; nil beyond the end.
+func (a *applier) page(no uint32) (page []byte, err error) {
+	err = a.conn.Query(a.ctx, "SELECT data FROM sqlite_dbpage WHERE pgno = ?1", []any{int64(no)}, func(s *engine.Stmt) error {
+		page = bytes.Clone(s.ColumnRaw(0))
+		return nil
+	})
+	return page, err
+}
+
+// checkpoint copies what it can of the WAL into the database file.
+func (a *applier) checkpoint() error {
+	_, _, err := a.conn.Checkpoint("main", engine.CheckpointPassive)
+	return err
+}
+
+func (a *applier) close() error {
+	a.abort()
+	return a.conn.Close()
+}

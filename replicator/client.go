@@ -1,0 +1,461 @@
+package replicator
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/floedb/floe/frames"
+)
+
+// servicePath is where the replication service lives on a server's HTTP port.
+const servicePath = "/wal_log.ReplicationLog/"
+
+// Remote says which server to follow and how to reach it.
+type Remote struct {
+	// URL is the server's address: libsql://host, https://host or http://host:port.
+	URL string
+	// AuthToken is sent with every request when not empty. It never appears in
+	// an error.
+	AuthToken string
+	// Namespace is the database on the server; "default" when empty.
+	Namespace string
+	// HTTPClient, when not nil, makes the requests. Its Timeout must be zero:
+	// requests may last as long as the replica lives.
+	HTTPClient *http.Client
+}
+
+// client calls the four methods of a server's replication service. It may be
+// used by several goroutines at once.
+type client struct {
+	base      string
+	namespace string
+	token     string
+	http      *http.Client
+	session   atomic.Pointer[string]
+	bytes     atomic.Int64 // received, envelopes included
+}
+
+// newClient checks r and returns a client for it. It sends nothing.
+func newClient(r Remote) (*client, error) {
+	base, err := baseURL(r.URL)
+	if err != nil {
+		return nil, err
+	}
+	c := &client{base: base, namespace: r.Namespace, token: r.AuthToken, http: r.HTTPClient}
+	if c.namespace == "" {
+		c.namespace = "default"
+	}
+	if strings.ContainsFunc(c.token, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return nil, errors.New("the auth token holds characters that no HTTP header can carry")
+	}
+	if c.http == nil {
+		c.http = &http.Client{Transport: defaultTransport()}
+	}
+	return c, nil
+}
+
+// baseURL turns a libSQL URL into that of the HTTP server behind it.
+func baseURL(raw string) (string, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "", fmt.Errorf("server URL: %w", err)
+	}
+	secure := u.Query().Get("tls") != "0"
+	switch u.Scheme {
+	case "http", "https":
+	case "libsql":
+		u.Scheme = "https"
+		if !secure {
+			u.Scheme = "http"
+		}
+	case "ws":
+		u.Scheme = "http"
+	case "wss":
+		u.Scheme = "https"
+	default:
+		return "", fmt.Errorf("server URL %q: the scheme must be libsql, https or http", u.Redacted())
+	}
+	if u.Host == "" {
+		return "", fmt.Errorf("server URL %q has no host", u.Redacted())
+	}
+	if u.User != nil {
+		return "", errors.New("server URL: a user name in it is not supported; use an auth token")
+	}
+	return u.Scheme + "://" + u.Host + strings.TrimSuffix(u.Path, "/"), nil
+}
+
+// defaultTransport is net/http's, with room for the parallel requests of a sync,
+// bounds on every wait but the one for frames, and a receive window small enough
+// that a range that is cut short has not brought megabytes more along.
+func defaultTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConnsPerHost:   fetchWorkers + 2,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ExpectContinueTimeout: time.Second,
+		ReadBufferSize:        64 << 10,
+		HTTP2:                 &http.HTTP2Config{MaxReceiveBufferPerStream: 1 << 20, SendPingTimeout: 15 * time.Second},
+	}
+}
+
+// trusted tells whether the way to the server keeps bytes whole: TLS does, and
+// so does a machine's own loopback.
+func (c *client) trusted() bool {
+	u, err := url.Parse(c.base)
+	if err != nil {
+		return false
+	}
+	if u.Scheme == "https" || u.Hostname() == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(u.Hostname())
+	return ip != nil && ip.IsLoopback()
+}
+
+// hello opens a session and tells what the server has.
+func (c *client) hello(ctx context.Context) (frames.Hello, error) {
+	body, err := c.call(ctx, "Hello", frames.AppendHelloRequest(nil))
+	if err != nil {
+		return frames.Hello{}, err
+	}
+	defer body.Close()
+	size, err := body.next()
+	if err != nil {
+		return frames.Hello{}, c.describe("Hello", err)
+	}
+	if size > 1<<20 {
+		return frames.Hello{}, fmt.Errorf("Hello: %w: an answer of %d bytes", ErrNotLibSQL, size)
+	}
+	msg := make([]byte, size)
+	if _, err := io.ReadFull(body, msg); err != nil {
+		return frames.Hello{}, c.describe("Hello", err)
+	}
+	h, err := frames.ParseHelloResponse(msg)
+	if err != nil {
+		return frames.Hello{}, fmt.Errorf("Hello: %w", err)
+	}
+	token := string(h.SessionToken)
+	c.session.Store(&token)
+	return h, nil
+}
+
+// batch asks for at least 1,024 frames from number next on. They come as one
+// message, of which the returned reader gives one after the other.
+func (c *client) batch(ctx context.Context, next uint64) (frameReader, error) {
+	body, err := c.call(ctx, "BatchLogEntries", frames.AppendLogOffset(nil, next))
+	if err != nil {
+		return nil, err
+	}
+	size, err := body.next()
+	if err != nil {
+		body.Close()
+		return nil, c.describe("BatchLogEntries", err)
+	}
+	return &batchStream{c: c, body: body, r: frames.NewBatchReader(body, int64(size), nil)}, nil
+}
+
+// log streams the frames from number next on, and goes on as new ones are
+// committed.
+func (c *client) log(ctx context.Context, next uint64) (*messageStream, error) {
+	return c.stream(ctx, "LogEntries", next)
+}
+
+// snapshot streams the snapshot that covers frame next.
+func (c *client) snapshot(ctx context.Context, next uint64) (*messageStream, error) {
+	return c.stream(ctx, "Snapshot", next)
+}
+
+func (c *client) stream(ctx context.Context, method string, next uint64) (*messageStream, error) {
+	body, err := c.call(ctx, method, frames.AppendLogOffset(nil, next))
+	if err != nil {
+		return nil, err
+	}
+	return &messageStream{c: c, method: method, body: body}, nil
+}
+
+// call sends one request and returns its answer's body, read up to the first
+// message.
+func (c *client) call(ctx context.Context, method string, msg []byte) (*answer, error) {
+	req, err := c.request(ctx, method, msg)
+	if err != nil {
+		return nil, err
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.describe(method, err)
+	}
+	if err := checkResponse(method, res); err != nil {
+		// What little an error answer holds is read, so that its connection lives on.
+		_, _ = io.CopyN(io.Discard, res.Body, 4<<10)
+		res.Body.Close()
+		return nil, err
+	}
+	a := &answer{body: res.Body, counter: &c.bytes}
+	a.r = bufio.NewReaderSize(countingReader{a}, 64<<10)
+	a.env = frames.NewEnvelopeReader(a.r)
+	return a, nil
+}
+
+func (c *client) request(ctx context.Context, method string, msg []byte) (*http.Request, error) {
+	body := frames.AppendEnvelope(nil, msg)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+servicePath+method, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", method, err)
+	}
+	req.Header.Set("content-type", "application/grpc-web")
+	req.Header.Set("accept", "application/grpc-web")
+	req.Header.Set("te", "trailers")
+	req.Header.Set("x-libsql-client-version", "floe")
+	req.Header.Set("x-namespace-bin", base64.RawStdEncoding.EncodeToString([]byte(c.namespace)))
+	if c.token != "" {
+		req.Header.Set("x-authorization", "Bearer "+c.token)
+	}
+	if s := c.session.Load(); s != nil {
+		req.Header.Set("x-session-token", *s)
+	}
+	return req, nil
+}
+
+// checkResponse tells an answer of the replication service from any other, and
+// gives the error of one that failed before its first message.
+func checkResponse(method string, res *http.Response) error {
+	if code := res.Header.Get("grpc-status"); code != "" && code != "0" {
+		s, err := frames.ParseStatus(code, res.Header.Get("grpc-message"))
+		if err != nil {
+			return fmt.Errorf("%s: %w: %w", method, ErrNotLibSQL, err)
+		}
+		return statusError(method, s)
+	}
+	switch {
+	case res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden:
+		return fmt.Errorf("%s: %w (HTTP status %s)", method, ErrAuth, res.Status)
+	case res.StatusCode == http.StatusTooManyRequests || res.StatusCode >= 500:
+		return fmt.Errorf("%s: HTTP status %s", method, res.Status)
+	case res.StatusCode != http.StatusOK:
+		return fmt.Errorf("%s: %w: HTTP status %s", method, ErrNotLibSQL, res.Status)
+	}
+	if ct := res.Header.Get("content-type"); !strings.HasPrefix(ct, "application/grpc") {
+		return fmt.Errorf("%s: %w: it answers %q where the replication protocol is expected", method, ErrNotLibSQL, ct)
+	}
+	return nil
+}
+
+// statusError turns a gRPC status into the error a caller can act on.
+func statusError(method string, s frames.Status) error {
+	err := &StatusError{Method: method, Code: s.Code, Message: s.Message}
+	switch {
+	case s.Code == statusFailedPrecondition && s.Message == "NO_HELLO":
+		return fmt.Errorf("%w: %w", errNoHello, err)
+	case s.Code == statusFailedPrecondition && s.Message == "NEED_SNAPSHOT":
+		return fmt.Errorf("%w: %w", errNeedSnapshot, err)
+	case s.Code == statusFailedPrecondition && s.Message == "NAMESPACE_DOESNT_EXIST":
+		return fmt.Errorf("%w: %w", ErrNamespaceNotFound, err)
+	case s.Code == statusUnauthenticated || s.Code == statusPermissionDenied:
+		return fmt.Errorf("%w: %w", ErrAuth, err)
+	case s.Code == statusUnimplemented:
+		return fmt.Errorf("%w: %w", ErrNotLibSQL, err)
+	case s.Code == statusUnavailable && method == "Snapshot",
+		s.Code == statusInternal && method == "Snapshot" && strings.Contains(s.Message, "No such file"):
+		return fmt.Errorf("%w: %w", errSnapshotPending, err)
+	}
+	return err
+}
+
+// describe gives an error of the transport the words that help: what was called,
+// and whether another URL would.
+func (c *client) describe(method string, err error) error {
+	var (
+		record    tls.RecordHeaderError
+		authority x509.UnknownAuthorityError
+		hostname  x509.HostnameError
+		invalid   x509.CertificateInvalidError
+	)
+	switch {
+	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s: %w", method, err)
+	case errors.As(err, &record) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return fmt.Errorf("%s: %w: it speaks no TLS on this port; an http:// URL may be meant: %w", method, ErrNotLibSQL, err)
+	case strings.Contains(err.Error(), "malformed HTTP"):
+		return fmt.Errorf("%s: %w: no HTTP on this port; an https:// or libsql:// URL may be meant: %w", method, ErrNotLibSQL, err)
+	case errors.As(err, &authority), errors.As(err, &hostname), errors.As(err, &invalid):
+		return fmt.Errorf("%s: %w: its certificate is not trusted: %w", method, ErrNotLibSQL, err)
+	case errors.Is(err, frames.ErrEnvelope):
+		return fmt.Errorf("%s: %w: %w", method, ErrCorrupt, err)
+	}
+	return fmt.Errorf("%s: %w", method, err)
+}
+
+// answer is the body of one answer.
+type answer struct {
+	body    io.ReadCloser
+	r       *bufio.Reader
+	env     *frames.EnvelopeReader
+	counter *atomic.Int64
+}
+
+// countingReader counts what an answer brings.
+type countingReader struct{ a *answer }
+
+func (c countingReader) Read(p []byte) (int, error) {
+	n, err := c.a.body.Read(p)
+	c.a.counter.Add(int64(n))
+	return n, err
+}
+
+// Read reads the payload of the message that next announced.
+func (a *answer) Read(p []byte) (int, error) { return a.env.Read(p) }
+
+// Close gives the answer up.
+func (a *answer) Close() error { return a.body.Close() }
+
+// next reads on to the next message and returns its length in bytes; io.EOF
+// after the last one, when the server says that all went well.
+func (a *answer) next() (uint32, error) {
+	kind, size, err := a.env.Next()
+	if err != nil {
+		return 0, unexpected(err)
+	}
+	if kind == frames.EnvelopeData {
+		return size, nil
+	}
+	if size > 64<<10 {
+		return 0, fmt.Errorf("%w: trailers of %d bytes", ErrCorrupt, size)
+	}
+	b := make([]byte, size)
+	if _, err := io.ReadFull(a, b); err != nil {
+		return 0, unexpected(err)
+	}
+	s, err := frames.ParseTrailers(b)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	if s.Code != 0 {
+		return 0, &trailerError{s}
+	}
+	return 0, io.EOF
+}
+
+// trailerError carries a status from an answer's end to the method's name.
+type trailerError struct{ status frames.Status }
+
+func (e *trailerError) Error() string { return e.status.Message }
+
+// unexpected makes a body that ends before its trailers an error.
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// frameReader gives the frames of an answer one after the other; io.EOF after
+// the last one.
+type frameReader interface {
+	// next reads the next frame into dst, of frames.Size bytes.
+	next(dst []byte) (timestamp int64, err error)
+	// buffered tells how many bytes have arrived beyond the last frame read.
+	buffered() int
+	Close() error
+}
+
+// batchStream reads the one message of a BatchLogEntries answer.
+type batchStream struct {
+	c    *client
+	body *answer
+	r    *frames.BatchReader
+}
+
+func (s *batchStream) next(dst []byte) (int64, error) {
+	m, err := s.r.NextInto(dst)
+	switch {
+	case err == nil:
+		return m.Timestamp, nil
+	case errors.Is(err, io.EOF):
+		return 0, s.end()
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return 0, s.c.describe("BatchLogEntries", err)
+	}
+	return 0, s.c.frameFault("BatchLogEntries", err)
+}
+
+// end reads the trailers, so that the connection can be used again.
+func (s *batchStream) end() error {
+	_, err := s.body.next()
+	return s.c.endOf("BatchLogEntries", err)
+}
+
+func (s *batchStream) buffered() int { return s.body.r.Buffered() }
+func (s *batchStream) Close() error  { return s.body.Close() }
+
+// messageStream reads an answer that has one message a frame.
+type messageStream struct {
+	c      *client
+	method string
+	body   *answer
+	msg    []byte
+}
+
+func (s *messageStream) next(dst []byte) (int64, error) {
+	size, err := s.body.next()
+	if err != nil {
+		return 0, s.c.endOf(s.method, err)
+	}
+	if size > maxMessage {
+		return 0, fmt.Errorf("%s: %w: a message of %d bytes where a frame has %d", s.method, ErrCorrupt, size, frames.Size)
+	}
+	if s.msg == nil {
+		s.msg = make([]byte, maxMessage)
+	}
+	msg := s.msg[:size]
+	if _, err := io.ReadFull(s.body, msg); err != nil {
+		return 0, s.c.describe(s.method, unexpected(err))
+	}
+	m, err := frames.ParseFrameMessage(msg)
+	if err != nil {
+		return 0, s.c.frameFault(s.method, err)
+	}
+	copy(dst[:frames.Size], m.Data)
+	return m.Timestamp, nil
+}
+
+func (s *messageStream) buffered() int { return s.body.r.Buffered() }
+func (s *messageStream) Close() error  { return s.body.Close() }
+
+// maxMessage bounds a message that holds one frame: the frame, and 64 bytes of
+// fields around it.
+const maxMessage = frames.Size + 64
+
+// endOf gives the error that an answer ended with; io.EOF for a good end.
+func (c *client) endOf(method string, err error) error {
+	var trailer *trailerError
+	switch {
+	case errors.Is(err, io.EOF):
+		return io.EOF
+	case err == nil:
+		return fmt.Errorf("%s: %w: a second message", method, ErrCorrupt)
+	case errors.As(err, &trailer):
+		return statusError(method, trailer.status)
+	}
+	return c.describe(method, err)
+}
+
+// frameFault is the error of a message that holds no frame.
+func (c *client) frameFault(method string, err error) error {
+	return fmt.Errorf("%s: %w: %w", method, ErrCorrupt, err)
+}

@@ -1,0 +1,61 @@
+package replicator
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// lockSuffix, appended to the database's path, names the lock file. The file
+// stays when the lock is let go: removing it would let two processes hold locks
+// on two files of one name.
+const lockSuffix = "-floe-lock"
+
+// errWouldBlock is what a platform's tryLock gives when somebody has the lock.
+var errWouldBlock = errors.New("lock held")
+
+// lock takes the replica at path for this handle, or says who has it. The
+// operating system lets the lock go when the process ends, however it ends.
+func lock(path string) (*os.File, error) {
+	name := path + lockSuffix
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, fmt.Errorf("open lock file: %w", err)
+	}
+	if err := tryLock(f); err != nil {
+		defer f.Close()
+		if errors.Is(err, errWouldBlock) {
+			return nil, &LockedError{Path: name, Holder: holder(f)}
+		}
+		return nil, fmt.Errorf("lock %s: %w", name, err)
+	}
+	if err := signLock(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("sign lock file %s: %w", name, err)
+	}
+	return f, nil
+}
+
+// signLock writes who holds the lock, for the error of whoever is kept out.
+func signLock(f *os.File) error {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "an unnamed host"
+	}
+	sign := fmt.Sprintf("process %d on host %s\n", os.Getpid(), host)
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	_, err = f.WriteAt([]byte(sign), 0)
+	return err
+}
+
+func holder(f *os.File) string {
+	b, err := io.ReadAll(io.LimitReader(f, 256))
+	if who := strings.TrimSpace(string(b)); err == nil && who != "" {
+		return who
+	}
+	return "an unknown process"
+}

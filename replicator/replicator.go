@@ -1,0 +1,493 @@
+package replicator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/floedb/floe/frames"
+)
+
+// DoubleRead says whether every frame is fetched twice and compared.
+//
+// libSQL's checksum covers a frame's page, not the page's number, and the frames
+// of a snapshot hardly at all. Where neither TLS nor a machine's own loopback
+// keeps the bytes whole, a second reading is what finds such a fault.
+type DoubleRead int
+
+// The settings of [DoubleRead].
+const (
+	DoubleReadAuto  DoubleRead = iota // over plain HTTP to another machine
+	DoubleReadNever                   // never
+	DoubleReadAlways
+)
+
+// DefaultRetries is how often a request is tried again without progress before
+// an error is given: some 3 seconds in all.
+const DefaultRetries = 6
+
+// NoRetries, as the Retries of a [Config], gives up at the first failure.
+const NoRetries = math.MinInt
+
+// Config says which file follows which server.
+type Config struct {
+	// Path is the database file. Beside it live PATH-client_wal_index, the
+	// position, and PATH-floe-lock.
+	Path string
+	// Remote is the server; with an empty URL there is none, and frames come by
+	// ApplyFile and ApplyFrames only.
+	Remote Remote
+	// Retries bounds the tries without progress of one call; 0 stands for
+	// [DefaultRetries], a negative number for as many as the context lasts.
+	Retries int
+	// DoubleRead guards against faults that the protocol's checksums miss.
+	DoubleRead DoubleRead
+	// Progress, when not nil, is called as frames arrive, by the goroutine that
+	// applies them. It must not call the Replicator.
+	Progress func(Progress)
+
+	fs fileSystem // nil: the real one
+}
+
+// tries gives Retries as a backoff takes them.
+func (c Config) tries() int {
+	switch c.Retries {
+	case 0:
+		return DefaultRetries
+	case NoRetries:
+		return 0
+	}
+	return c.Retries
+}
+
+// Progress tells how far a sync has come.
+type Progress struct {
+	FrameNo uint64 // the last frame received and verified
+	Primary uint64 // the last frame of the primary's log that the sync goes to
+	Frames  uint64 // received by this call
+	Bytes   int64  // received by this handle
+}
+
+// Replicator keeps one database file in step with its primary. Its methods may
+// be called by several goroutines at once; those that write take turns.
+type Replicator struct {
+	cfg    Config
+	client *client // nil without a server
+	life   context.Context
+	end    context.CancelCauseFunc
+
+	turn    chan struct{} // holds one token; whoever has it may use the session
+	session session
+
+	flushes flushRequests
+
+	mu        sync.Mutex
+	at        Position
+	moved     chan struct{} // closed, and made anew, when at or stats change
+	stats     Stats
+	yield     context.CancelCauseFunc // ends the live stream of a Watch
+	live      bool                    // a Watch has caught up and is streaming
+	watchers  int
+	received  atomic.Uint64
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// Stats counts what a Replicator has done since it was opened.
+type Stats struct {
+	Position   Position
+	Primary    uint64 // the last frame number that the primary is known to have
+	HasPrimary bool
+	Frames     uint64 // applied
+	Received   uint64 // frames received, those read twice counted twice
+	Bytes      int64  // received
+	Syncs      uint64 // calls that reached the primary's end
+	LastSync   time.Time
+	LastError  error // of the last call that failed; nil after one that did not
+	Watching   bool
+}
+
+// Lag is the number of frames that the primary is known to be ahead.
+func (s Stats) Lag() uint64 {
+	switch {
+	case !s.HasPrimary:
+		return 0
+	case !s.Position.HasFrame:
+		return s.Primary + 1
+	case s.Primary <= s.Position.FrameNo:
+		return 0
+	}
+	return s.Primary - s.Position.FrameNo
+}
+
+// Open opens the replica at cfg.Path, which need not exist yet. It does not
+// reach for the server, and creates nothing.
+func Open(cfg Config) (*Replicator, error) {
+	if cfg.fs == nil {
+		cfg.fs = osFS{}
+	}
+	cfg.Retries = cfg.tries()
+	r := &Replicator{cfg: cfg, turn: make(chan struct{}, 1), flushes: make(flushRequests), moved: make(chan struct{})}
+	if cfg.Remote.URL != "" {
+		var err error
+		if r.client, err = newClient(cfg.Remote); err != nil {
+			return nil, err
+		}
+	}
+	found, err := inspect(cfg.Path)
+	if err != nil {
+		return nil, err
+	}
+	r.at = found.rec.Position
+	r.session.r = r
+	r.life, r.end = context.WithCancelCause(context.Background())
+	r.turn <- struct{}{}
+	return r, nil
+}
+
+// found is what lies at a replica's path.
+type found struct {
+	rec      record
+	database bool // the database file exists
+}
+
+// inspect looks at the files of a replica, and refuses what is none.
+func inspect(path string) (found, error) {
+	if o, err := ReadOrigin(path); err == nil {
+		return found{}, &FrozenError{Path: path, Origin: o}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return found{}, err
+	}
+	database, err := exists(path)
+	if err != nil {
+		return found{}, err
+	}
+	rec, err := readPosition(path + positionSuffix)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && database:
+		return found{}, fmt.Errorf("%s: %w; a replica needs a path of its own", path, ErrNotReplica)
+	case errors.Is(err, fs.ErrNotExist):
+		return found{}, nil
+	case err != nil:
+		return found{}, err
+	case database && rec.LogID.IsZero():
+		return found{}, fmt.Errorf("%s: %w: it is empty", path+positionSuffix, ErrPositionFile)
+	case !database:
+		rec = record{} // somebody deleted the database: begin anew
+	}
+	return found{rec: rec, database: database}, nil
+}
+
+// Role is what a database file is to floe.
+type Role int
+
+// The roles of a file.
+const (
+	RoleNone    Role = iota // there is no such file
+	RoleLocal               // a database of its own
+	RoleReplica             // follows a primary
+	RoleFrozen              // was a replica; a database of its own now
+)
+
+// String gives the role's name: "none", "local", "replica" or "frozen".
+func (r Role) String() string {
+	switch r {
+	case RoleLocal:
+		return "local"
+	case RoleReplica:
+		return "replica"
+	case RoleFrozen:
+		return "frozen"
+	}
+	return "none"
+}
+
+// RoleOf tells what the file at path is. It changes nothing.
+func RoleOf(path string) (Role, error) {
+	if _, err := ReadOrigin(path); err == nil {
+		return RoleFrozen, nil
+	}
+	database, err := exists(path)
+	if err != nil || !database {
+		return RoleNone, err
+	}
+	switch _, err := os.Stat(path + positionSuffix); {
+	case err == nil:
+		return RoleReplica, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return RoleLocal, nil
+	default:
+		return RoleNone, err
+	}
+}
+
+// PositionOf reads how far the replica at path has come, as its position file
+// has it. It changes nothing. The error is fs.ErrNotExist where there is none.
+func PositionOf(path string) (Position, error) {
+	rec, err := readPosition(path + positionSuffix)
+	return rec.Position, err
+}
+
+func exists(path string) (bool, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case info.IsDir():
+		return false, fmt.Errorf("%s is a directory", path)
+	}
+	return true, nil
+}
+
+// Position returns how far the file has come.
+func (r *Replicator) Position() Position {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.at
+}
+
+// Stats returns the counters.
+func (r *Replicator) Stats() Stats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.stats
+	s.Position = r.at
+	s.Received = r.received.Load()
+	if r.client != nil {
+		s.Bytes = r.client.bytes.Load()
+	}
+	s.Watching = r.watchers > 0
+	return s
+}
+
+// Result tells what a call has done.
+type Result struct {
+	Position Position
+	Frames   uint64 // applied by this call
+	Bytes    int64  // received meanwhile
+}
+
+// Sync brings the file to where the primary is at the time of the call. While a
+// Watch runs, it waits for that to have come so far.
+func (r *Replicator) Sync(ctx context.Context) (Result, error) {
+	return r.do(ctx, func(ctx context.Context) error {
+		if done, err := r.syncByWatch(ctx); done {
+			return err
+		}
+		return r.inTurn(ctx, func(s *session) error { return s.sync(ctx) })
+	})
+}
+
+// SyncUntil brings the file to frame frameNo at least, and waits for the primary
+// to have it, as long as the context lasts.
+func (r *Replicator) SyncUntil(ctx context.Context, frameNo uint64) (Result, error) {
+	return r.do(ctx, func(ctx context.Context) error {
+		if p := r.Position(); p.HasFrame && p.FrameNo >= frameNo {
+			return nil
+		}
+		if done, err := r.awaitWatch(ctx, frameNo); done {
+			return err
+		}
+		return r.follow(ctx, &frameNo)
+	})
+}
+
+// Watch follows the primary live until the context ends or an error comes that
+// no retry can mend: it catches up, then holds a stream open on which commits
+// arrive as they happen, and connects again whenever it breaks.
+func (r *Replicator) Watch(ctx context.Context) error {
+	r.watching(1)
+	defer r.watching(-1)
+	_, err := r.do(ctx, func(ctx context.Context) error { return r.follow(ctx, nil) })
+	return err
+}
+
+func (r *Replicator) watching(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.watchers += n
+}
+
+// Flush applies the whole transactions that have been received and returns the
+// position then.
+func (r *Replicator) Flush(ctx context.Context) (Position, error) {
+	if err := r.alive(); err != nil {
+		return r.Position(), err
+	}
+	ctx, stop := r.join(ctx)
+	defer stop()
+	answer := make(flushAnswer, 1)
+	for {
+		moved := r.giveWay()
+		select {
+		case r.flushes <- answer: // taken by a sync, between two frames
+			return r.Position(), <-answer
+		case <-r.turn: // nobody applies: nothing is waiting
+			r.turn <- struct{}{}
+			return r.Position(), nil
+		case <-moved:
+		case <-ctx.Done():
+			return r.Position(), context.Cause(ctx)
+		}
+	}
+}
+
+// flushRequests carries the calls of Flush to whoever has the turn.
+type flushRequests chan flushAnswer
+
+type flushAnswer chan error
+
+// with sends err to the one who asked, and returns it.
+func (a flushAnswer) with(err error) error {
+	a <- err
+	return err
+}
+
+// Close ends every call under way and lets the file go. The file stays a replica.
+func (r *Replicator) Close() error {
+	r.closeOnce.Do(func() {
+		r.end(ErrClosed)
+		<-r.turn
+		r.closeErr = r.session.close()
+		r.turn <- struct{}{}
+	})
+	return r.closeErr
+}
+
+// alive returns why the handle can do nothing more, if so.
+func (r *Replicator) alive() error { return context.Cause(r.life) }
+
+// do runs one public call: it ends with the handle, and is counted.
+func (r *Replicator) do(ctx context.Context, call func(context.Context) error) (Result, error) {
+	if err := r.alive(); err != nil {
+		return Result{Position: r.Position()}, err
+	}
+	before := r.Stats()
+	ctx, stop := r.join(ctx)
+	defer stop()
+	err := call(ctx)
+	if err != nil && r.life.Err() != nil && !errors.Is(err, ErrFrozen) {
+		err = r.alive()
+	}
+	r.mu.Lock()
+	r.stats.LastError = err
+	r.mu.Unlock()
+	after := r.Stats()
+	return Result{
+		Position: after.Position,
+		Frames:   after.Frames - before.Frames,
+		Bytes:    after.Bytes - before.Bytes,
+	}, err
+}
+
+// join returns a context that ends with ctx and with the handle.
+func (r *Replicator) join(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(r.life, func() { cancel(context.Cause(r.life)) })
+	return ctx, func() { stop(); cancel(nil) }
+}
+
+// inTurn runs call with the session, when it is this call's turn.
+func (r *Replicator) inTurn(ctx context.Context, call func(*session) error) error {
+	if err := r.take(ctx); err != nil {
+		return err
+	}
+	defer func() { r.turn <- struct{}{} }()
+	if err := r.session.begin(ctx); err != nil {
+		return err
+	}
+	err := call(&r.session)
+	return r.session.settle(ctx, err)
+}
+
+// take waits for the turn; a live stream gives way.
+func (r *Replicator) take(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	for {
+		moved := r.giveWay()
+		select {
+		case <-r.turn:
+			return nil
+		case <-moved: // a stream may have begun meanwhile
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// giveWay ends a live stream, so that the turn becomes free, and returns a
+// channel that is closed at the next change.
+func (r *Replicator) giveWay() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.yield != nil {
+		r.yield(errYield)
+	}
+	return r.moved
+}
+
+// change runs f under the lock and wakes whoever waits for a change.
+func (r *Replicator) change(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f()
+	close(r.moved)
+	r.moved = make(chan struct{})
+}
+
+// syncByWatch waits until a live stream has brought all that the primary has.
+// It tells whether there was one that did.
+func (r *Replicator) syncByWatch(ctx context.Context) (done bool, err error) {
+	r.mu.Lock()
+	live := r.live
+	r.mu.Unlock()
+	if !live {
+		return false, nil
+	}
+	h, err := r.client.hello(ctx)
+	if err != nil || !h.HasCurrent || h.LogID != r.Position().LogID {
+		return false, nil // the ordinary way has the better errors
+	}
+	if done, err = r.awaitWatch(ctx, h.Current); done && err == nil {
+		r.noteSynced(h)
+	}
+	return done, err
+}
+
+// awaitWatch waits for a live stream to reach frameNo. It tells whether one did.
+func (r *Replicator) awaitWatch(ctx context.Context, frameNo uint64) (done bool, err error) {
+	for {
+		r.mu.Lock()
+		at, live, moved := r.at, r.live, r.moved
+		r.mu.Unlock()
+		switch {
+		case at.HasFrame && at.FrameNo >= frameNo:
+			return true, nil
+		case !live:
+			return false, nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return true, context.Cause(ctx)
+		}
+	}
+}
+
+func (r *Replicator) noteSynced(h frames.Hello) {
+	r.change(func() {
+		r.stats.Primary, r.stats.HasPrimary = h.Current, h.HasCurrent
+		r.stats.Syncs++
+		r.stats.LastSync = time.Now()
+	})
+}

@@ -1,0 +1,166 @@
+package replicator
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/frames"
+)
+
+// originSuffix, appended to the database's path, names the file that says where
+// a frozen database came from. It is kept outside the database, whose schema is
+// its owner's.
+const originSuffix = "-floe-frozen"
+
+// originFile is the content of the file, as JSON.
+type originFile struct {
+	LogID   string    `json:"log_id"`
+	FrameNo uint64    `json:"frame_no"`
+	Frozen  time.Time `json:"frozen_at"`
+	// Dropped holds the DDL of indexes that only libSQL can maintain.
+	Dropped []string `json:"dropped_indexes,omitempty"`
+}
+
+// ReadOrigin tells where the frozen database at path came from. The error is
+// fs.ErrNotExist where the database was not frozen.
+func ReadOrigin(path string) (Origin, error) {
+	b, err := os.ReadFile(path + originSuffix)
+	if err != nil {
+		return Origin{}, err
+	}
+	var o originFile
+	if err := json.Unmarshal(b, &o); err != nil {
+		return Origin{}, fmt.Errorf("%s: %w", path+originSuffix, err)
+	}
+	id, err := frames.ParseLogID(o.LogID)
+	if err != nil {
+		return Origin{}, fmt.Errorf("%s: %w", path+originSuffix, err)
+	}
+	return Origin{LogID: id, FrameNo: o.FrameNo}, nil
+}
+
+// Seal makes the replica a database of its own: what is whole is applied, the
+// origin recorded and the position removed. Every call under way ends with
+// [ErrFrozen], and every later one fails with it. The caller has seen to it that
+// no reader of its own is left that it does not want to see the end.
+//
+// A crash in the middle leaves either the replica or the sealed database, and
+// calling Seal again, or opening the file, finishes the work. The server is not
+// needed.
+func (r *Replicator) Seal(ctx context.Context) (Origin, error) {
+	var o Origin
+	_, err := r.do(ctx, func(ctx context.Context) error {
+		err := r.inTurn(ctx, func(s *session) error {
+			if err := s.flush(); err != nil {
+				return err
+			}
+			s.batch.reset()
+			var err error
+			o, err = s.seal(ctx)
+			return err
+		})
+		if err == nil {
+			r.end(&FrozenError{Path: r.cfg.Path, Origin: o})
+		}
+		return err
+	})
+	return o, err
+}
+
+func (s *session) seal(ctx context.Context) (Origin, error) {
+	if s.applier == nil || !s.rec.HasFrame {
+		return Origin{}, fmt.Errorf("freeze %s: %w", s.r.cfg.Path, ErrNoData)
+	}
+	s.applier.use(ctx)
+	dropped, err := s.applier.dropForeignIndexes()
+	if err != nil {
+		return Origin{}, fmt.Errorf("freeze: %w", err)
+	}
+	if err := s.applier.checkpoint(); err != nil {
+		return Origin{}, fmt.Errorf("freeze: %w", err)
+	}
+	if err := s.applier.close(); err != nil {
+		return Origin{}, fmt.Errorf("freeze: %w", err)
+	}
+	s.applier, s.batch = nil, batch{}
+	o := Origin{LogID: s.rec.LogID, FrameNo: s.rec.FrameNo}
+	if err := s.writeOrigin(o, dropped); err != nil {
+		return Origin{}, fmt.Errorf("freeze: %w", err)
+	}
+	if err := s.position.remove(); err != nil {
+		return Origin{}, fmt.Errorf("freeze: %w", err)
+	}
+	s.rec = record{}
+	return o, nil
+}
+
+// writeOrigin puts the origin file in place, whole and durable. From then on the
+// database is frozen.
+func (s *session) writeOrigin(o Origin, dropped []string) error {
+	b, err := json.MarshalIndent(originFile{
+		LogID: o.LogID.String(), FrameNo: o.FrameNo, Frozen: time.Now().UTC().Truncate(time.Second), Dropped: dropped,
+	}, "", "  ")
+	if err != nil {
+		return err
+	}
+	name, fsys := s.r.cfg.Path+originSuffix, s.r.cfg.fs
+	f, err := fsys.OpenFile(name+".tmp", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(append(b, '\n'), 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := fsys.Rename(name+".tmp", name); err != nil {
+		return err
+	}
+	return fsys.SyncDir(name)
+}
+
+// FinishSeal removes what a crash in the middle of a Seal may have left beside
+// the frozen database at path. It does nothing where the database is not frozen.
+func FinishSeal(path string) error {
+	if _, err := ReadOrigin(path); err != nil {
+		return nil
+	}
+	for _, suffix := range []string{positionSuffix, lockSuffix, originSuffix + ".tmp"} {
+		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("finish freezing %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// dropForeignIndexes drops the indexes that plain SQLite can read past but not
+// write to, libSQL's vector indexes, and returns their DDL.
+func (a *applier) dropForeignIndexes() ([]string, error) {
+	var names, ddl []string
+	const find = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql LIKE '%libsql_vector_idx%'"
+	err := a.conn.Query(a.ctx, find, nil, func(s *engine.Stmt) error {
+		names, ddl = append(names, s.ColumnText(0)), append(ddl, s.ColumnText(1))
+		return nil
+	})
+	if err != nil || len(names) == 0 {
+		return nil, err
+	}
+	script := "BEGIN IMMEDIATE;"
+	for _, name := range names {
+		script += ` DROP INDEX "` + strings.ReplaceAll(name, `"`, `""`) + `";`
+	}
+	if err := a.conn.Exec(a.ctx, script+" COMMIT"); err != nil {
+		_ = a.conn.Exec(context.Background(), "ROLLBACK")
+		return nil, fmt.Errorf("drop vector indexes: %w", err)
+	}
+	return ddl, nil
+}

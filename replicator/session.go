@@ -1,0 +1,390 @@
+package replicator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/floedb/floe/frames"
+)
+
+// settleTime bounds what a call that was cut off may still take to apply the
+// whole transactions it has received.
+const settleTime = 10 * time.Second
+
+// session is what the holder of the turn works with: the lock, the files, and
+// how far frames have been received and applied.
+type session struct {
+	r        *Replicator
+	lock     *os.File
+	position positionFile
+	rec      record // as the position file has it
+	applier  *applier
+	builder  *builder
+	batch    batch
+	rebuild  bool // everything is fetched anew, over a database that exists
+
+	log     frames.LogID // whose frames are being received
+	last    uint64       // last frame received, where any
+	any     bool
+	sum     uint64 // its checksum
+	sumOK   bool
+	proven  bool // the local file was found to be what the log says it is
+	count   uint64
+	goal    uint64 // last frame that the call goes to, for Progress
+	helloed bool   // a session with the server is open
+}
+
+// begin makes the session ready for a call: it takes the lock the first time,
+// and reads where the file stands.
+func (s *session) begin(ctx context.Context) error {
+	if err := s.r.alive(); err != nil {
+		return err
+	}
+	s.count = 0
+	if s.lock != nil {
+		return nil
+	}
+	if _, err := inspect(s.r.cfg.Path); err != nil {
+		return err // before a lock file is created
+	}
+	f, err := lock(s.r.cfg.Path)
+	if err != nil {
+		return err
+	}
+	s.lock = f
+	s.position = positionFile{path: s.r.cfg.Path + positionSuffix, fs: s.r.cfg.fs}
+	if err := s.load(ctx); err != nil {
+		s.unlock()
+		return err
+	}
+	return nil
+}
+
+// load reads the state of the files, now that nobody else changes them.
+func (s *session) load(ctx context.Context) error {
+	at, err := inspect(s.r.cfg.Path)
+	if err != nil {
+		return err
+	}
+	s.rec = at.rec
+	s.rebuild = at.database && !at.rec.HasFrame
+	s.setReceived(at.rec.Position)
+	s.proven, s.sumOK = false, false
+	s.r.change(func() { s.r.at = at.rec.Position })
+	if !at.database {
+		return nil
+	}
+	return s.openApplier(ctx)
+}
+
+func (s *session) openApplier(ctx context.Context) error {
+	a, err := openApplier(ctx, s.r.cfg.Path, s)
+	if err != nil {
+		return err
+	}
+	s.applier = a
+	s.batch = batch{to: a, floor: s.rec.floor()}
+	return nil
+}
+
+// setReceived says that the next frame to receive is the one after p.
+func (s *session) setReceived(p Position) {
+	s.log, s.last, s.any = p.LogID, p.FrameNo, p.HasFrame
+}
+
+// next returns the number of the next frame to receive.
+func (s *session) next() uint64 {
+	if !s.any {
+		return 0
+	}
+	return s.last + 1
+}
+
+// ready makes a target for frames of log id: the database there is, or a new
+// file. upTo is the last frame that the call will bring.
+func (s *session) ready(ctx context.Context, id frames.LogID, upTo uint64) error {
+	s.log, s.goal = id, upTo
+	if s.applier != nil {
+		s.applier.use(ctx)
+		if s.rebuild {
+			// Readers go from the old database to the new one in one step.
+			s.batch.floor = max(upTo, s.rec.floor())
+		}
+		return nil
+	}
+	if s.builder != nil {
+		return nil
+	}
+	b, err := newBuilder(s.r.cfg.fs, s.r.cfg.Path)
+	if err != nil {
+		return err
+	}
+	s.builder = b
+	s.batch = batch{to: b}
+	return nil
+}
+
+// restart begins anew with another log: the primary was replaced.
+func (s *session) restart(id frames.LogID) {
+	s.batch.reset()
+	s.rebuild = s.applier != nil
+	s.setReceived(Position{LogID: id})
+	s.sumOK, s.proven = false, true
+}
+
+// accept takes one verified frame of the log.
+func (s *session) accept(f frames.Frame) error {
+	h := f.Header()
+	if err := s.batch.put(h.FrameNo, h.PageNo, f.Page()); err != nil {
+		return err
+	}
+	s.last, s.any, s.sum, s.sumOK = h.FrameNo, true, h.Checksum, true
+	s.count++
+	if !h.IsCommit() {
+		return nil
+	}
+	if err := s.batch.commit(h.FrameNo, h.SizeAfter); err != nil {
+		return err
+	}
+	select {
+	case answer := <-s.r.flushes:
+		return answer.with(s.flush())
+	default:
+		return nil
+	}
+}
+
+// flush applies what is whole.
+func (s *session) flush() error { return s.batch.flush() }
+
+// report tells the caller's progress function how far the call has come.
+func (s *session) report() {
+	if s.r.cfg.Progress == nil {
+		return
+	}
+	p := Progress{FrameNo: s.last, Primary: s.goal, Frames: s.count}
+	if s.r.client != nil {
+		p.Bytes = s.r.client.bytes.Load()
+	}
+	s.r.cfg.Progress(p)
+}
+
+// settle ends a call, which failed if err is not nil: what is whole is applied,
+// a new database gets its name, and what is not whole is forgotten.
+func (s *session) settle(ctx context.Context, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	if s.applier != nil {
+		s.applier.use(ctx)
+	}
+	flushErr := s.flush()
+	s.batch.reset()
+	s.batch.floor = s.rec.floor()
+	if flushErr == nil && s.builder != nil {
+		flushErr = s.place(ctx)
+	}
+	s.resume()
+	if err == nil {
+		err = flushErr
+	}
+	return err
+}
+
+// resume ends what settle ended: with no new database under way, the next frame
+// to receive is the one after the position.
+func (s *session) resume() {
+	s.rebuild = s.applier != nil && !s.rec.HasFrame
+	s.rewind()
+}
+
+// rewind makes the next frame to receive the one after the last one that the
+// target has.
+func (s *session) rewind() {
+	at := s.rec.Position
+	if s.builder != nil {
+		at = Position{LogID: s.log, FrameNo: s.builder.last, HasFrame: s.builder.any}
+	}
+	if s.rebuild {
+		at = Position{LogID: s.log}
+	}
+	if s.any && at == (Position{LogID: s.log, FrameNo: s.last, HasFrame: true}) {
+		return
+	}
+	s.proven = s.proven && at.LogID == s.log
+	s.setReceived(at)
+	s.sumOK = false
+}
+
+// place gives a built database its name. The position file says "no frame yet"
+// before it does, so that a crash between leaves no database that seems to be
+// somebody's own, and the position after.
+func (s *session) place(ctx context.Context) error {
+	b := s.builder
+	s.builder, s.batch = nil, batch{}
+	if !b.usable() {
+		return b.discard()
+	}
+	if err := b.finish(); err != nil {
+		return errors.Join(err, b.discard())
+	}
+	empty := record{Position: Position{LogID: s.log}}
+	if err := s.position.write(empty, true); err != nil {
+		return errors.Join(err, b.discard())
+	}
+	if err := b.publish(); err != nil {
+		return errors.Join(err, b.discard())
+	}
+	at := record{Position: Position{LogID: s.log, FrameNo: b.last, HasFrame: true}, proven: true}
+	if err := s.position.write(at, true); err != nil {
+		return err
+	}
+	s.proven = true
+	s.applied(at)
+	return s.openApplier(ctx)
+}
+
+// beforeCommit makes durable that the database may be at frameNo from now on.
+// It is part of the applier's commit.
+func (s *session) beforeCommit(frameNo uint64) error {
+	before := s.rec
+	if s.rebuild {
+		before = record{Position: Position{LogID: s.log}}
+	}
+	before.inFlight = uint32(min(frameNo+1-before.Next(), 1<<32-1))
+	if err := s.position.write(before, true); err != nil {
+		return err
+	}
+	s.rec.inFlight = before.inFlight
+	return nil
+}
+
+// afterCommit records that the database is at frameNo. Nothing waits for that
+// to be durable: should it be lost, the frames in flight say what is needed.
+func (s *session) afterCommit(frameNo uint64) error {
+	at := record{Position: Position{LogID: s.log, FrameNo: frameNo, HasFrame: true}, proven: true}
+	if err := s.position.write(at, false); err != nil {
+		return err
+	}
+	s.rebuild, s.batch.floor = false, 0
+	s.applied(at)
+	return nil
+}
+
+// applied publishes a new position.
+func (s *session) applied(at record) {
+	gained := at.Next() - s.rec.Next()
+	if s.rec.LogID != at.LogID {
+		gained = at.Next()
+	}
+	s.rec = at
+	s.r.change(func() {
+		s.r.at = at.Position
+		s.r.stats.Frames += gained
+	})
+}
+
+// createEmpty makes the replica of a primary that was never written to: an empty
+// database.
+func (s *session) createEmpty(ctx context.Context, id frames.LogID) error {
+	if s.applier != nil {
+		return nil
+	}
+	rec := record{Position: Position{LogID: id}}
+	if err := s.position.write(rec, true); err != nil {
+		return err
+	}
+	s.rec, s.rebuild = rec, true
+	if err := s.openApplier(ctx); err != nil {
+		return err
+	}
+	s.r.change(func() { s.r.at = rec.Position })
+	return nil
+}
+
+// close lets everything go.
+func (s *session) close() error {
+	var err error
+	if s.builder != nil {
+		err = s.builder.discard()
+		s.builder = nil
+	}
+	if s.applier != nil {
+		err = errors.Join(err, s.applier.close())
+		s.applier = nil
+	}
+	err = errors.Join(err, s.position.close())
+	s.unlock()
+	return err
+}
+
+// unlock lets the lock go. The lock file of what never became a replica is
+// removed with it.
+func (s *session) unlock() {
+	if s.lock == nil {
+		return
+	}
+	if _, err := os.Stat(s.r.cfg.Path + positionSuffix); err != nil {
+		_ = os.Remove(s.lock.Name())
+	}
+	s.lock.Close()
+	s.lock = nil
+}
+
+// checkTip finds out whether the local database is what it was when the position
+// was recorded: tip is the log's frame at that position. An update of the file
+// by another program, a damaged position file, or a primary that lost commits
+// and went on with others shows here.
+func (s *session) checkTip(tip frames.Frame) error {
+	h := tip.Header()
+	if !h.IsCommit() {
+		return fmt.Errorf("%w: frame %d, the last one applied, ends no transaction in the primary's log", s.doubt(), h.FrameNo)
+	}
+	if s.rec.inFlight > 0 {
+		return nil // the file may be further on
+	}
+	size, err := s.applier.pragma("page_count")
+	if err != nil {
+		return err
+	}
+	if size != int64(h.SizeAfter) {
+		return fmt.Errorf("%w: the database has %d pages, at frame %d it had %d", s.doubt(), size, h.FrameNo, h.SizeAfter)
+	}
+	page, err := s.applier.page(h.PageNo)
+	if err != nil {
+		return err
+	}
+	if !samePage(h.PageNo, page, tip.Page()) {
+		return fmt.Errorf("%w: page %d is not what frame %d made it", s.doubt(), h.PageNo, h.FrameNo)
+	}
+	return nil
+}
+
+// doubt is the error when the file does not fit the log: the position file's
+// where that is suspect, else the file's.
+func (s *session) doubt() error {
+	if !s.rec.proven {
+		return ErrPositionFile
+	}
+	return ErrDiverged
+}
+
+// samePage compares a page with the primary's, but for what SQLite sets itself
+// on commit (the change counter, version-valid-for and library version of page
+// 1) and for a schema that was adapted (compat.go).
+func samePage(no uint32, ours, theirs []byte) bool {
+	if len(ours) != len(theirs) {
+		return false
+	}
+	for i := range ours {
+		own := no == 1 && (24 <= i && i < 28 || 92 <= i && i < 100)
+		if ours[i] != theirs[i] && !own {
+			return holdsOption(theirs)
+		}
+	}
+	return true
+}
+
+var _ commitHook = (*session)(nil)

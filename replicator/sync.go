@@ -1,0 +1,307 @@
+package replicator
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"time"
+
+	"github.com/floedb/floe/frames"
+)
+
+// sync brings the file to the primary's end, as hello finds it.
+func (s *session) sync(ctx context.Context) error {
+	h, err := s.hello(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.adopt(ctx, h); err != nil {
+		return err
+	}
+	if err := s.catchUp(ctx, h); err != nil {
+		return err
+	}
+	if err := s.flush(); err != nil {
+		return err
+	}
+	s.r.noteSynced(h)
+	return nil
+}
+
+// hello opens a session with the server, trying again where it cannot be reached.
+func (s *session) hello(ctx context.Context) (frames.Hello, error) {
+	if s.r.client == nil {
+		return frames.Hello{}, ErrNoServer
+	}
+	wait := backoff{most: s.r.cfg.Retries}
+	for {
+		h, err := s.r.client.hello(ctx)
+		if err == nil {
+			s.r.change(func() { s.r.stats.Primary, s.r.stats.HasPrimary = h.Current, h.HasCurrent })
+			return h, nil
+		}
+		if err := wait.wait(ctx, err); err != nil {
+			return frames.Hello{}, err
+		}
+	}
+}
+
+// adopt compares the replica's position with what the server has.
+func (s *session) adopt(ctx context.Context, h frames.Hello) error {
+	s.goal = h.Current
+	switch {
+	case !s.rec.HasFrame:
+		s.setReceived(Position{LogID: h.LogID})
+	case s.log != h.LogID:
+		s.restart(h.LogID)
+	case !h.HasCurrent && s.any, s.any && h.Current < max(s.last, s.rec.floor()):
+		return fmt.Errorf("%w: the replica is at frame %d of log %s, the primary has %s",
+			ErrAhead, max(s.last, s.rec.floor()), h.LogID, lastFrame(h))
+	}
+	return nil
+}
+
+func lastFrame(h frames.Hello) string {
+	if !h.HasCurrent {
+		return "none"
+	}
+	return fmt.Sprintf("frame %d as its last", h.Current)
+}
+
+// catchUp fetches up to the primary's end. A server that has restarted is asked
+// for a new session; a log that no longer reaches back, for its snapshots.
+func (s *session) catchUp(ctx context.Context, h frames.Hello) error {
+	if !h.HasCurrent {
+		return s.createEmpty(ctx, h.LogID)
+	}
+	wait := backoff{most: s.r.cfg.Retries}
+	for s.next() <= h.Current || !s.proven {
+		before := s.next()
+		err := s.pull(ctx, h.Current)
+		switch {
+		case errors.Is(err, errNeedSnapshot):
+			err = s.pullSnapshot(ctx, h.Current)
+		case errors.Is(err, errNoHello):
+			err = s.helloAgain(ctx, h, err, &wait)
+		}
+		if err != nil {
+			return err
+		}
+		if s.next() > before {
+			wait.progress()
+		} else if err := wait.wait(ctx, errNoProgress); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errNoProgress says that the server answers, and gives nothing.
+var errNoProgress = errors.New("the server gives no frames though it has some")
+
+// helloAgain opens a new session after the server has said that it knows none.
+func (s *session) helloAgain(ctx context.Context, h frames.Hello, cause error, wait *backoff) error {
+	// errNoHello is not worth a retry elsewhere; here it is what is retried.
+	if err := wait.wait(ctx, errors.New(cause.Error())); err != nil {
+		return err
+	}
+	again, err := s.hello(ctx)
+	if err != nil {
+		return err
+	}
+	if again.LogID != h.LogID {
+		return fmt.Errorf("%w: %s became %s during the sync", errLogChanged, h.LogID, again.LogID)
+	}
+	return nil
+}
+
+// pull fetches frames up to the one numbered to and takes them in. The first
+// time, it begins at the last frame applied, to see whether file and log agree.
+func (s *session) pull(ctx context.Context, to uint64) error {
+	if s.any && !s.proven {
+		switch err := s.pullFrom(ctx, s.last, to); {
+		case errors.Is(err, errNeedSnapshot) && s.rec.proven:
+			s.proven = true // the log begins after it: nothing to compare
+		case errors.Is(err, errNeedSnapshot):
+			return fmt.Errorf("%w, or another program wrote it: its check value does not fit, and the primary no longer has frame %d to compare with", ErrPositionFile, s.last)
+		default:
+			return err
+		}
+	}
+	s.proven = true
+	if s.next() > to {
+		return nil
+	}
+	return s.pullFrom(ctx, s.next(), to)
+}
+
+func (s *session) pullFrom(ctx context.Context, from, to uint64) error {
+	if err := s.ready(ctx, s.log, to); err != nil {
+		return err
+	}
+	f := s.r.client.fetch(ctx, fetchRange{
+		from: from, to: to,
+		prev: s.sum, prevOK: s.sumOK && from == s.next(),
+		twice:    s.doubleRead(),
+		retries:  s.r.cfg.Retries,
+		received: &s.r.received,
+		flush:    s.r.flushes,
+		onFlush:  s.flush,
+	})
+	defer f.close()
+	for {
+		ch, err := f.next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.takeChunk(ch); err != nil {
+			return err
+		}
+		f.release(ch)
+		s.report()
+	}
+}
+
+func (s *session) doubleRead() bool { return s.r.client.doubleRead(s.r.cfg.DoubleRead) }
+
+// doubleRead tells whether frames of this server are to be read twice.
+func (c *client) doubleRead(mode DoubleRead) bool {
+	switch mode {
+	case DoubleReadAlways:
+		return true
+	case DoubleReadNever:
+		return false
+	}
+	return !c.trusted()
+}
+
+// takeChunk takes in the frames of a chunk, the first of which may be the tip.
+func (s *session) takeChunk(ch *chunk) error {
+	for i := range ch.n {
+		f := ch.frame(i)
+		if s.any && f.FrameNo() == s.last {
+			if err := s.checkTip(f); err != nil {
+				return err
+			}
+			s.proven, s.sum, s.sumOK = true, f.Checksum(), true
+			continue
+		}
+		if err := s.accept(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// snapshotPatience bounds how long a server may take to make a snapshot.
+const snapshotPatience = 2 * time.Minute
+
+// pullSnapshot takes in the snapshot that covers the next frame: the last
+// version of every page that a range of the log changed, as one transaction.
+func (s *session) pullSnapshot(ctx context.Context, to uint64) error {
+	if err := s.batch.flushAndReset(); err != nil {
+		return err
+	}
+	s.rewind()
+	next := s.next()
+	if err := s.ready(ctx, s.log, to); err != nil {
+		return err
+	}
+	wait := backoff{most: s.r.cfg.Retries}
+	ready := time.Now().Add(snapshotPatience)
+	for {
+		newest, err := s.readSnapshot(ctx, next)
+		if err == nil {
+			s.last, s.any, s.proven = newest.FrameNo, true, true
+			s.sum, s.sumOK = newest.Checksum, true
+			s.report()
+			return nil
+		}
+		s.batch.reset()
+		if errors.Is(err, errSnapshotPending) && time.Now().Before(ready) {
+			wait.progress()
+		}
+		if err := wait.wait(ctx, err); err != nil {
+			return fmt.Errorf("snapshot from frame %d: %w", next, err)
+		}
+	}
+}
+
+// readSnapshot reads one snapshot into the batch and returns the header of the
+// newest frame in it, which the log goes on from.
+func (s *session) readSnapshot(ctx context.Context, next uint64) (newest frames.Header, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	sum := sha256.New()
+	var seen pageBits
+	run, err := s.r.client.eachSnapshotFrame(ctx, next, sum, func(f frames.Frame, last uint64) error {
+		s.r.received.Add(1)
+		s.count++
+		if f.FrameNo() == last {
+			newest = f.Header()
+		}
+		if !seen.add(f.PageNo()) {
+			return nil // what comes first is the newest
+		}
+		return s.batch.put(last, f.PageNo(), f.Page())
+	})
+	if err == nil && s.doubleRead() {
+		err = s.confirmSnapshot(ctx, next, sum.Sum(nil))
+	}
+	if err != nil {
+		return newest, err
+	}
+	return newest, s.batch.commit(run.Last(), run.SizeAfter())
+}
+
+// confirmSnapshot reads the snapshot once more and compares.
+func (s *session) confirmSnapshot(ctx context.Context, next uint64, want []byte) error {
+	sum := sha256.New()
+	nothing := func(frames.Frame, uint64) error { return nil }
+	if _, err := s.r.client.eachSnapshotFrame(ctx, next, sum, nothing); err != nil {
+		return err
+	}
+	if !bytes.Equal(sum.Sum(nil), want) {
+		return fmt.Errorf("%w: the snapshot came as two different ones", ErrCorrupt)
+	}
+	return nil
+}
+
+// eachSnapshotFrame calls take for each frame of the snapshot that covers next,
+// with the number of the last frame that the snapshot stands for.
+func (c *client) eachSnapshotFrame(ctx context.Context, next uint64, sum hash.Hash, take func(f frames.Frame, last uint64) error) (*frames.SnapshotRun, error) {
+	stream, err := c.snapshot(ctx, next)
+	if err != nil {
+		return nil, err
+	}
+	defer stream.Close()
+	run := frames.NewSnapshotRun(next)
+	f := make(frames.Frame, frames.Size)
+	for {
+		_, err := stream.next(f)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := run.Verify(f); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
+		sum.Write(f)
+		if err := take(f, run.Last()); err != nil {
+			return nil, err
+		}
+	}
+	if !run.Done() {
+		return nil, fmt.Errorf("%w: the snapshot breaks off after %d frames", ErrCorrupt, run.Count())
+	}
+	return run, nil
+}
