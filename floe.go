@@ -1,0 +1,174 @@
+// Package floe is libSQL for Go without cgo: a local SQLite engine, and embedded
+// replicas that follow a libSQL server and can be frozen into databases of their
+// own.
+//
+// # A replica
+//
+// [OpenReplica] ties a file to a server. [Replica.Sync] brings it to where the
+// server is, [Replica.Watch] keeps it there as commits happen, and [Replica.Conn]
+// opens connections that read it, at any time and without ever waiting for a
+// sync. The file is a plain SQLite database in WAL mode: every SQLite reader may
+// open it, from any process, and sees a state that the server once committed.
+//
+//	r, err := floe.OpenReplica(ctx, "app.db", "libsql://db.example.com", floe.WithAuthToken(token))
+//	...
+//	defer r.Close()
+//	_, err = r.Sync(ctx)
+//
+// # Freezing
+//
+// [Replica.Freeze] cuts the tie: the file becomes a local database that can be
+// written to, and the handle it came from answers every further call with
+// [ErrFrozen].
+//
+// # A local database
+//
+// [Open] opens one. Its connections are those of package engine, and belong to
+// one goroutine at a time.
+package floe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+
+	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/replicator"
+)
+
+// DB is a local database file. Its methods may be called by several goroutines
+// at once.
+type DB struct {
+	path  string
+	flags engine.OpenFlags
+
+	mu     sync.Mutex
+	closed bool
+	conns  map[*Conn]struct{}
+}
+
+// Open opens the local database at path, and creates it where there is none. A
+// replica is refused with [ErrIsReplica]: only its primary may write to it. Open
+// it with [OpenReplica], or read it with [OpenReadOnly].
+//
+// See https://sqlite.org/c3ref/open.html.
+func Open(ctx context.Context, path string) (*DB, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err := replicator.FinishSeal(path); err != nil {
+		return nil, err
+	}
+	switch role, err := replicator.RoleOf(path); {
+	case err != nil:
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	case role == replicator.RoleReplica:
+		return nil, fmt.Errorf("open %s: %w", path, ErrIsReplica)
+	}
+	db := &DB{path: path, flags: engine.OpenReadWrite | engine.OpenCreate}
+	return db, db.probe(ctx)
+}
+
+// OpenReadOnly opens the database at path, which may be a replica that another
+// process keeps in step, for reading. It must exist.
+func OpenReadOnly(ctx context.Context, path string) (*DB, error) {
+	db := &DB{path: path, flags: engine.OpenReadOnly}
+	return db, db.probe(ctx)
+}
+
+// probe opens a connection once, so that a file that is no database, or cannot
+// be opened, is found by whoever opens it.
+func (db *DB) probe(ctx context.Context) error {
+	c, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	err = c.Exec(ctx, "SELECT count(*) FROM sqlite_schema")
+	return errors.Join(wrapPath("open", db.path, err), c.Close())
+}
+
+func wrapPath(what, path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s %s: %w", what, path, err)
+}
+
+// Path returns the path that the database was opened with.
+func (db *DB) Path() string { return db.path }
+
+// Origin tells from which log, and at which frame of it, the database was
+// frozen. ok is false for one that was not.
+func (db *DB) Origin() (o Origin, ok bool) {
+	o, err := replicator.ReadOrigin(db.path)
+	return o, err == nil
+}
+
+// Conn opens a connection. It belongs to one goroutine at a time and must be
+// closed.
+func (db *DB) Conn(ctx context.Context) (*Conn, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.closed {
+		return nil, fmt.Errorf("%s: %w", db.path, ErrClosed)
+	}
+	c, err := openConn(db.path, db.flags, db.forget)
+	if err != nil {
+		return nil, err
+	}
+	if db.conns == nil {
+		db.conns = make(map[*Conn]struct{})
+	}
+	db.conns[c] = struct{}{}
+	return c, nil
+}
+
+func (db *DB) forget(c *Conn) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	delete(db.conns, c)
+}
+
+// Close refuses further connections. Those that are open stay usable until they
+// are closed themselves.
+func (db *DB) Close() error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.closed = true
+	return nil
+}
+
+// Conn is a connection to a database: an [engine.Conn] that its [DB] or
+// [Replica] knows of. It belongs to one goroutine at a time.
+type Conn struct {
+	*engine.Conn
+	release func(*Conn)
+	once    sync.Once
+	err     error
+}
+
+func openConn(path string, flags engine.OpenFlags, release func(*Conn)) (*Conn, error) {
+	ec, err := engine.Open(path, flags)
+	if err != nil {
+		return nil, wrapPath("open", path, err)
+	}
+	return &Conn{Conn: ec, release: release}, nil
+}
+
+// Close closes the connection and the statements prepared on it. It may be
+// called more than once.
+func (c *Conn) Close() error {
+	c.once.Do(func() {
+		c.err = c.Conn.Close()
+		c.release(c)
+	})
+	return c.err
+}
+
+// isNotExist tells whether err says that a file is missing.
+func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

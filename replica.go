@@ -1,0 +1,235 @@
+package floe
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/replicator"
+)
+
+// Replica is a local database file that follows a libSQL server. All its methods
+// may be called by several goroutines at once. It must be closed, or frozen.
+type Replica struct {
+	path       string
+	rep        *replicator.Replicator
+	background sync.WaitGroup
+	stop       context.CancelFunc
+
+	mu       sync.Mutex
+	conns    int
+	idle     chan struct{} // closed when the last connection is, while freezing
+	freezing bool
+	ended    error // why there are no more connections: closed or frozen
+}
+
+// OpenReplica opens the replica at path of the server at url: libsql://host,
+// https://host or http://host:port. The file need not exist yet; the first sync
+// makes it. An existing database that is not a replica is refused with
+// [ErrNotReplica], one that was frozen with [ErrFrozen].
+//
+// Opening does not reach for the server, so it works offline. With an empty url
+// there is no server at all: frames then come from [Replica.ApplyFile] and
+// [Replica.ApplyFrames].
+//
+// A lock beside the file keeps a second process from writing to it, from the
+// first call that does, until Close. Any number of processes may read it.
+func OpenReplica(ctx context.Context, path, url string, opts ...Option) (*Replica, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	cfg := replicaConfig{Config: replicator.Config{Path: path, Remote: replicator.Remote{URL: url}}}
+	for _, opt := range opts {
+		opt(&cfg)
+	}
+	rep, err := replicator.Open(cfg.Config)
+	if err != nil {
+		return nil, fmt.Errorf("open replica: %w", err)
+	}
+	r := &Replica{path: path, rep: rep}
+	life, stop := context.WithCancel(context.Background())
+	r.stop = stop
+	if cfg.interval > 0 && url != "" {
+		r.background.Go(func() { r.syncEvery(life, cfg.interval) })
+	}
+	return r, nil
+}
+
+// syncEvery syncs until the replica is closed or frozen.
+func (r *Replica) syncEvery(ctx context.Context, d time.Duration) {
+	for ctx.Err() == nil {
+		// The error is kept in the stats; the next round may fare better.
+		_, _ = r.rep.Sync(ctx)
+		select {
+		case <-time.After(d):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// Path returns the path of the database file.
+func (r *Replica) Path() string { return r.path }
+
+// Sync brings the file to where the server is at the time of the call. What was
+// received and whole when ctx ends is applied. While a Watch runs, Sync waits for
+// it to have come so far.
+func (r *Replica) Sync(ctx context.Context) (Result, error) { return r.rep.Sync(ctx) }
+
+// SyncUntil brings the file to frame frameNo at least, such as the replication
+// index that a server answers a write with, and waits for the server to have it,
+// as long as ctx lasts.
+func (r *Replica) SyncUntil(ctx context.Context, frameNo uint64) (Result, error) {
+	return r.rep.SyncUntil(ctx, frameNo)
+}
+
+// Watch follows the server live until ctx ends: commits are applied as they
+// happen, within milliseconds. It connects again whenever the stream breaks, and
+// returns early only with an error that trying again cannot mend, such as
+// [ErrAuth]. Run it in a goroutine of its own.
+func (r *Replica) Watch(ctx context.Context) error { return r.rep.Watch(ctx) }
+
+// Flush applies the transactions that were received whole and returns the
+// position then. It does not ask the server.
+func (r *Replica) Flush(ctx context.Context) (Position, error) { return r.rep.Flush(ctx) }
+
+// FrameNo returns the number of the last frame applied; ok is false before the
+// first.
+func (r *Replica) FrameNo() (n uint64, ok bool) {
+	p := r.rep.Position()
+	return p.FrameNo, p.HasFrame
+}
+
+// Position returns how far the file has come, and in which log.
+func (r *Replica) Position() Position { return r.rep.Position() }
+
+// Stats returns the counters.
+func (r *Replica) Stats() Stats { return r.rep.Stats() }
+
+// ApplyFile applies a frame archive, as `floe pull` writes it, or a snapshot file
+// of a libSQL server. It is verified as a whole before anything is applied.
+// Frames that the replica has are passed over. The error is [ErrWrongLog] for
+// another database's, [ErrGap] when frames before it are missing, [ErrCorrupt]
+// when it is damaged; nothing is changed then.
+func (r *Replica) ApplyFile(ctx context.Context, path string) (Result, error) {
+	return r.rep.ApplyFile(ctx, path)
+}
+
+// ApplyFrames applies whole transactions of the log id from memory, and fails as
+// ApplyFile does.
+func (r *Replica) ApplyFrames(ctx context.Context, id LogID, fs []Frame) (Result, error) {
+	return r.rep.ApplyFrames(ctx, id, fs)
+}
+
+// Conn opens a connection that reads the replica. Each of its transactions, and
+// each statement outside one, sees the newest state that was applied when it
+// began, never waits for a sync, and never sees a part of a transaction. The
+// connection belongs to one goroutine at a time and must be closed. The error is
+// [ErrNoData] before the first sync.
+func (r *Replica) Conn(ctx context.Context) (*Conn, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.ended != nil:
+		return nil, r.ended
+	case r.freezing:
+		return nil, fmt.Errorf("%s is being frozen: %w", r.path, ErrFrozen)
+	}
+	if _, err := os.Stat(r.path); isNotExist(err) {
+		return nil, fmt.Errorf("%s: %w", r.path, ErrNoData)
+	}
+	c, err := openConn(r.path, engine.OpenReadOnly, r.forget)
+	if err != nil {
+		return nil, err
+	}
+	r.conns++
+	return c, nil
+}
+
+func (r *Replica) forget(*Conn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.conns--
+	if r.conns == 0 && r.idle != nil {
+		close(r.idle)
+		r.idle = nil
+	}
+}
+
+// Freeze makes the replica a database of its own, with the last state that was
+// applied, and returns it. No new connections are given from the call on; those
+// open are waited for as long as ctx lasts, with [ErrReadersOpen] in the error
+// when they do not end. Background work ends, and every further call on the
+// replica fails with [ErrFrozen]. The server is not needed. When Freeze fails
+// the replica goes on as it was.
+//
+// The frozen file has no position file and is writable by any SQLite. Indexes
+// that only libSQL can maintain (libsql_vector_idx) are dropped; PATH-floe-frozen
+// keeps their DDL, with the log and the frame that the database came from.
+func (r *Replica) Freeze(ctx context.Context) (*DB, error) {
+	if err := r.awaitReaders(ctx); err != nil {
+		return nil, err
+	}
+	o, err := r.rep.Seal(ctx)
+	if err != nil {
+		r.mu.Lock()
+		r.freezing = false
+		r.mu.Unlock()
+		return nil, err
+	}
+	if err := r.end(&FrozenError{Path: r.path, Origin: o}); err != nil {
+		return nil, err
+	}
+	return Open(ctx, r.path)
+}
+
+// awaitReaders keeps new connections out and waits for the open ones.
+func (r *Replica) awaitReaders(ctx context.Context) error {
+	r.mu.Lock()
+	if r.ended != nil || r.freezing {
+		defer r.mu.Unlock()
+		if r.ended != nil {
+			return r.ended
+		}
+		return fmt.Errorf("%s is being frozen: %w", r.path, ErrFrozen)
+	}
+	r.freezing = true
+	idle := make(chan struct{})
+	if r.conns == 0 {
+		close(idle)
+	} else {
+		r.idle = idle
+	}
+	r.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.freezing, r.idle = false, nil
+	return fmt.Errorf("freeze %s: %w (%d): %w", r.path, ErrReadersOpen, r.conns, context.Cause(ctx))
+}
+
+// Close ends background work and every call under way, and lets the file go. It
+// stays a replica. Connections that are open stay usable until they are closed.
+func (r *Replica) Close() error { return r.end(ErrClosed) }
+
+// end stops everything; from then on calls fail with reason.
+func (r *Replica) end(reason error) error {
+	r.mu.Lock()
+	if r.ended == nil {
+		r.ended = reason
+	}
+	r.mu.Unlock()
+	r.stop()
+	err := r.rep.Close()
+	r.background.Wait()
+	return err
+}
