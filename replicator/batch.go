@@ -102,11 +102,14 @@ func (b *batch) flush() error {
 	return nil
 }
 
-// flushAndReset applies what is whole and forgets the rest.
-func (b *batch) flushAndReset() error {
-	err := b.flush()
-	b.reset()
-	return err
+// dropTail forgets the transaction that has not ended, and with it, where parts
+// of it were spilled, everything that is not applied.
+func (b *batch) dropTail() {
+	if b.spilling && (!b.ended || b.spilled > b.end) {
+		b.reset()
+		return
+	}
+	b.recycle(&b.tail)
 }
 
 // reset forgets everything that is not applied.

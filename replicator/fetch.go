@@ -32,6 +32,7 @@ type fetchRange struct {
 	prev     uint64 // checksum of the frame before from
 	prevOK   bool   // prev is known; else the first frame is taken on trust
 	twice    bool   // read every frame twice and compare: see Config.DoubleRead
+	tip      bool   // the first frame is known to the caller, who compares it
 	retries  int    // see backoff.most
 	received *atomic.Uint64
 	flush    flushRequests // answered while waiting for a chunk
@@ -201,8 +202,9 @@ func (f *fetcher) fill(ctx context.Context, ch *chunk, only bool) error {
 	if ch.from == f.from {
 		if f.prevOK {
 			req.prev = &f.prev
-		} else if ch.from != 0 {
-			// Nothing vouches for the first frame's page but a second reading.
+		} else if ch.from != 0 && !(f.tip && ch.n > 1) {
+			// Nothing vouches for the first frame, its page or, where the caller
+			// knows that, its checksum, but a second reading.
 			req.twice = true
 		}
 	}

@@ -9,8 +9,7 @@ import (
 )
 
 // lockSuffix, appended to the database's path, names the lock file. The file
-// stays when the lock is let go: removing it would let two processes hold locks
-// on two files of one name.
+// stays when the lock is let go, but for one beside what is no replica.
 const lockSuffix = "-floe-lock"
 
 // errWouldBlock is what a platform's tryLock gives when somebody has the lock.
@@ -31,11 +30,25 @@ func lock(path string) (*os.File, error) {
 		}
 		return nil, fmt.Errorf("lock %s: %w", name, err)
 	}
+	if !sameFile(f, name) {
+		f.Close() // removed by its last holder, between open and lock
+		return lock(path)
+	}
 	if err := signLock(f); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("sign lock file %s: %w", name, err)
 	}
 	return f, nil
+}
+
+// sameFile tells whether name still is the file that f has open.
+func sameFile(f *os.File, name string) bool {
+	ours, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	theirs, err := os.Stat(name)
+	return err == nil && os.SameFile(ours, theirs)
 }
 
 // signLock writes who holds the lock, for the error of whoever is kept out.

@@ -85,6 +85,8 @@ type Replicator struct {
 	turn    chan struct{} // holds one token; whoever has it may use the session
 	session session
 
+	following chan struct{} // holds a token for whoever follows live
+
 	flushes flushRequests
 
 	mu        sync.Mutex
@@ -133,7 +135,7 @@ func Open(cfg Config) (*Replicator, error) {
 		cfg.fs = osFS{}
 	}
 	cfg.Retries = cfg.tries()
-	r := &Replicator{cfg: cfg, turn: make(chan struct{}, 1), flushes: make(flushRequests), moved: make(chan struct{})}
+	r := &Replicator{cfg: cfg, turn: make(chan struct{}, 1), following: make(chan struct{}, 1), flushes: make(flushRequests), moved: make(chan struct{})}
 	if cfg.Remote.URL != "" {
 		var err error
 		if r.client, err = newClient(cfg.Remote); err != nil {
@@ -433,6 +435,13 @@ func (r *Replicator) giveWay() <-chan struct{} {
 	if r.yield != nil {
 		r.yield(errYield)
 	}
+	return r.moved
+}
+
+// movement returns a channel that is closed at the next change.
+func (r *Replicator) movement() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	return r.moved
 }
 

@@ -63,7 +63,9 @@ func (r *Replicator) Seal(ctx context.Context) (Origin, error) {
 			}
 			s.batch.reset()
 			var err error
-			o, err = s.seal(ctx)
+			if o, err = s.seal(ctx); err != nil {
+				err = errors.Join(err, s.close()) // the next call opens it again
+			}
 			return err
 		})
 		if err == nil {

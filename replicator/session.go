@@ -44,8 +44,11 @@ func (s *session) begin(ctx context.Context) error {
 		return err
 	}
 	s.count = 0
-	if s.lock != nil {
+	switch {
+	case s.lock != nil && s.applier != nil:
 		return nil
+	case s.lock != nil:
+		return s.load(ctx) // no database yet, or an earlier call could not open it
 	}
 	if _, err := inspect(s.r.cfg.Path); err != nil {
 		return err // before a lock file is created
@@ -200,14 +203,16 @@ func (s *session) resume() {
 	s.rewind()
 }
 
-// rewind makes the next frame to receive the one after the last one that the
-// target has.
+// rewind makes the next frame to receive the one after the last whole
+// transaction that the target or the batch has.
 func (s *session) rewind() {
 	at := s.rec.Position
-	if s.builder != nil {
+	switch {
+	case s.batch.ended:
+		at = Position{LogID: s.log, FrameNo: s.batch.end, HasFrame: true}
+	case s.builder != nil:
 		at = Position{LogID: s.log, FrameNo: s.builder.last, HasFrame: s.builder.any}
-	}
-	if s.rebuild {
+	case s.rebuild:
 		at = Position{LogID: s.log}
 	}
 	if s.any && at == (Position{LogID: s.log, FrameNo: s.last, HasFrame: true}) {

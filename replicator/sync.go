@@ -147,6 +147,7 @@ func (s *session) pullFrom(ctx context.Context, from, to uint64) error {
 		from: from, to: to,
 		prev: s.sum, prevOK: s.sumOK && from == s.next(),
 		twice:    s.doubleRead(),
+		tip:      s.any && from == s.last,
 		retries:  s.r.cfg.Retries,
 		received: &s.r.received,
 		flush:    s.r.flushes,
@@ -206,9 +207,10 @@ const snapshotPatience = 2 * time.Minute
 // pullSnapshot takes in the snapshot that covers the next frame: the last
 // version of every page that a range of the log changed, as one transaction.
 func (s *session) pullSnapshot(ctx context.Context, to uint64) error {
-	if err := s.batch.flushAndReset(); err != nil {
+	if err := s.flush(); err != nil {
 		return err
 	}
+	s.batch.dropTail()
 	s.rewind()
 	next := s.next()
 	if err := s.ready(ctx, s.log, to); err != nil {
@@ -224,7 +226,10 @@ func (s *session) pullSnapshot(ctx context.Context, to uint64) error {
 			s.report()
 			return nil
 		}
-		s.batch.reset()
+		s.batch.dropTail()
+		if s.rewind(); s.next() != next {
+			return err // what came before the snapshot went with it: start over
+		}
 		if errors.Is(err, errSnapshotPending) && time.Now().Before(ready) {
 			wait.progress()
 		}

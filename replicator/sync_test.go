@@ -229,3 +229,16 @@ func TestReopenedReplicaGoesOn(t *testing.T) {
 		fill(t, srv, 5, 0)
 	}
 }
+
+func TestReplacedPrimaryIsFollowedThroughSnapshots(t *testing.T) {
+	srv := sqldtest.Start(t, sqldtest.WithMaxLogSize(1))
+	fill(t, srv, 3, 12<<20)
+	r := openTest(t, srv)
+	mustSync(t, r)
+	srv.Wipe(t)
+	for range 3 {
+		fill(t, srv, 50, 3<<20)
+	}
+	mustSync(t, r)
+	checkEqual(t, r.cfg.Path, srv)
+}

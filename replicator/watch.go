@@ -18,8 +18,26 @@ const pulse = 15 * time.Second
 var errStalled = errors.New("the live stream has stalled")
 
 // follow keeps the file in step with the primary, until it has reached frame
-// until, where that is given.
+// until, where that is given. One call at a time does so; others wait for it to
+// have come far enough, or to end.
 func (r *Replicator) follow(ctx context.Context, until *uint64) error {
+	for {
+		moved := r.movement()
+		if p := r.Position(); until != nil && p.HasFrame && p.FrameNo >= *until {
+			return nil
+		}
+		select {
+		case r.following <- struct{}{}:
+			defer func() { <-r.following }()
+			return r.followAlone(ctx, until)
+		case <-moved:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (r *Replicator) followAlone(ctx context.Context, until *uint64) error {
 	wait := backoff{most: -1}
 	if until != nil {
 		wait.most = r.cfg.Retries
