@@ -72,13 +72,27 @@ func TestConnectionEndsAsItsFaultSays(t *testing.T) {
 }
 
 func TestCutConnectionIsAnErrorAtTheClient(t *testing.T) {
-	p := Start(t, letterServer(t), Once(Fault{Kind: Cut, Offset: 3}))
-	got, err := io.ReadAll(dial(t, p))
-	if err == nil || !strings.HasPrefix("abc", string(got)) {
+	// The server waits to be asked, as a reset that comes at once can already be an error of the dial.
+	asked := tcpServer(t, func(c net.Conn) {
+		if _, err := io.ReadFull(c, make([]byte, 1)); err == nil {
+			io.WriteString(c, letters)
+		}
+	})
+	p := Start(t, asked, Once(Fault{Kind: Cut, Offset: 3}))
+	ask := func() (string, error) {
+		c := dial(t, p)
+		if _, err := io.WriteString(c, "x"); err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(c)
+		return string(got), err
+	}
+	got, err := ask()
+	if err == nil || !strings.HasPrefix("abc", got) {
 		t.Errorf("client read %q with error %v, want at most %q and an error", got, err, "abc")
 	}
-	got, err = io.ReadAll(dial(t, p))
-	if string(got) != letters || err != nil {
+	got, err = ask()
+	if got != letters || err != nil {
 		t.Errorf("the next connection read %q with error %v, want all letters", got, err)
 	}
 	if got := p.Streams(); got != 2 {

@@ -131,6 +131,8 @@ func TestMergeLeavesOutWhatWasNotCommitted(t *testing.T) {
 	whole := bytes.Clone(wal.bytes)
 	wal.frame(1, 'd', 0)
 	unfinished := bytes.Clone(wal.bytes)
+	shrinking := newWAL(9)
+	shrinking.frame(1, 'e', 1)
 	stale := append(bytes.Clone(whole), newWALFrames(8)...)
 	flipped := bytes.Clone(whole)
 	flipped[walHeaderSize+frameHeaderSize] ^= 1
@@ -141,6 +143,7 @@ func TestMergeLeavesOutWhatWasNotCommitted(t *testing.T) {
 	}{
 		{"no log", nil, base},
 		{"committed", whole, dbImage('a', 'c')},
+		{"shrunk", shrinking.bytes, bytes.Repeat([]byte{'e'}, pageSize)},
 		{"no commit frame at the end", unfinished, dbImage('a', 'c')},
 		{"frames of an earlier log", stale, dbImage('a', 'c')},
 		{"half a frame", whole[:len(whole)-1], base},
