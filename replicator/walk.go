@@ -168,7 +168,6 @@ func (w *walk) readSnapshot(ctx context.Context) error {
 		}
 	}
 	w.next, w.sum, w.sumOK = pass.newest.FrameNo+1, pass.newest.Checksum, true
-	w.taken += pass.count
 	w.progress()
 	return w.taker.endSnapshot()
 }
@@ -226,8 +225,11 @@ func (w *walk) takeSnapshotFrame(pass *snapshotPass, f frames.Frame, last uint64
 		pass.newest = f.Header()
 	}
 	pass.sum.Write(f)
-	pass.count++
 	w.received.Add(1)
+	w.taken++
+	if pass.count++; pass.count%chunkFrames == 0 {
+		w.progress()
+	}
 	return nil
 }
 
@@ -235,5 +237,5 @@ func (w *walk) progress() {
 	if w.report == nil {
 		return
 	}
-	w.report(Progress{FrameNo: w.next - 1, Primary: w.to, Frames: w.taken, Bytes: w.client.bytes.Load()})
+	w.report(Progress{FrameNo: max(w.next, 1) - 1, Primary: w.to, Frames: w.taken, Bytes: w.client.bytes.Load()})
 }

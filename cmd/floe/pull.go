@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/floedb/floe"
+)
+
+// pullReport is the JSON of `floe pull`.
+type pullReport struct {
+	File      string `json:"file"`
+	LogID     string `json:"log_id"`
+	First     uint64 `json:"first_frame_no"`
+	Last      uint64 `json:"last_frame_no"`
+	Frames    uint64 `json:"frames"`
+	Segments  uint64 `json:"segments"`
+	Snapshots uint64 `json:"snapshots"`
+	Pages     uint32 `json:"pages"`
+	Bytes     int64  `json:"bytes"`
+	FileBytes int64  `json:"file_bytes"`
+	ElapsedMS int64  `json:"elapsed_ms"`
+}
+
+// pullTries is how often a server may compact its log under the reading.
+const pullTries = 3
+
+func newPull() *cobra.Command {
+	var (
+		from   remote
+		since  uint64
+		asJSON bool
+	)
+	cmd := &cobra.Command{
+		Use:   "pull FILE --from URL",
+		Short: "Write a server's log into a frame archive",
+		Long: `Pull writes what a server has into one compressed, self-checking file, for a
+machine that the network does not reach: its log, or the part of it from one
+frame on. Where the log no longer reaches back, the server's snapshots take its
+place. No database is made; "floe apply" makes or moves on a replica with it.
+
+FILE appears when it is complete and on disk. A replica at frame N needs an
+archive that was pulled with --since N+1 or less.`,
+		Example: `  floe pull all.frames --from libsql://db.example.com
+  floe pull news.frames --from libsql://db.example.com --since 1200`,
+		Args: takes("FILE"),
+		RunE: runs(func(cmd *cobra.Command, args []string) error {
+			if err := from.requireURL(); err != nil {
+				return err
+			}
+			return pull(cmd, args[0], from, since, asJSON)
+		}),
+	}
+	from.addURL(cmd, serverUsage)
+	from.addAccess(cmd)
+	cmd.Flags().Uint64Var(&since, "since", 0, "`number` of the first frame to pull")
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+func pull(cmd *cobra.Command, name string, from remote, since uint64, asJSON bool) error {
+	began := time.Now()
+	b := startBar(cmd.ErrOrStderr(), since)
+	var info floe.PullInfo
+	size, err := writeWhole(name, func(f *os.File) (err error) {
+		info, err = pullInto(cmd.Context(), f, from, since, b)
+		return err
+	})
+	b.finish()
+	if err != nil {
+		return err
+	}
+	rep := pullReport{
+		File: name, LogID: info.LogID.String(), First: info.First, Last: info.Last, Frames: info.Frames,
+		Segments: info.Segments, Snapshots: info.Snapshots, Pages: info.SizeAfter, Bytes: info.Bytes,
+		FileBytes: size, ElapsedMS: time.Since(began).Milliseconds(),
+	}
+	if asJSON {
+		return printJSON(cmd.OutOrStdout(), rep)
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s holds frames %d to %d of log %s (%s, %s)\n",
+		name, rep.First, rep.Last, rep.LogID, plural(rep.Frames, "frame"), byteText(float64(size)))
+	return err
+}
+
+// pullInto pulls into f, from its start again where the server compacted its log.
+func pullInto(ctx context.Context, f *os.File, from remote, since uint64, b *bar) (floe.PullInfo, error) {
+	for try := 1; ; try++ {
+		info, err := floe.Pull(ctx, from.url, since, f, from.options(b.option())...)
+		if !errors.Is(err, floe.ErrCompacted) || try == pullTries {
+			return info, err
+		}
+		if err := f.Truncate(0); err != nil {
+			return info, err
+		}
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return info, err
+		}
+	}
+}
+
+// writeWhole makes the file name with what write writes, all of it or none, and
+// durably. It returns the file's size in bytes.
+func writeWhole(name string, write func(*os.File) error) (size int64, err error) {
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		return 0, fmt.Errorf("%s is a directory", name)
+	}
+	f, err := os.Create(name + ".tmp")
+	if err != nil {
+		return 0, err
+	}
+	err = write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if info, statErr := f.Stat(); statErr == nil {
+		size = info.Size()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return 0, errors.Join(err, os.Remove(f.Name()))
+	}
+	return size, syncFolder(filepath.Dir(name))
+}
+
+// syncFolder makes the names in a folder durable. Windows has no such call: NTFS
+// journals its folders.
+func syncFolder(name string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/floedb/floe"
+)
+
+// tokenVariable names the environment variable that holds an auth token, so that
+// it need not stand in a command line that everybody on the machine can read.
+const tokenVariable = "FLOE_AUTH_TOKEN"
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "floe",
+		Short: "Local replicas of libSQL databases",
+		Long: `floe keeps a local SQLite file in step with a libSQL server, reads it at any
+time, and freezes it into a database of its own when it has to live alone.
+
+Exit status: 0 done, 1 failed, 2 called wrongly. Results go to standard output,
+errors and progress to standard error.`,
+		Example: `  floe sync app.db --from libsql://db.example.com
+  floe query app.db 'SELECT name FROM users WHERE id = ?' 42
+  floe freeze app.db`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.AddCommand(
+		newSync(), newStatus(), newQuery(), newFreeze(), newApply(), newPull(), newVerify(), newWAL(), newVersion(),
+	)
+	return root
+}
+
+// usageHint says where to read how the command is called.
+func usageHint(root *cobra.Command, args []string) string {
+	path := root.CommandPath()
+	if cmd, _, err := root.Find(args); err == nil {
+		path = cmd.CommandPath()
+	}
+	return fmt.Sprintf("See `%s --help`.", path)
+}
+
+// action is what a command does once its command line was understood.
+type action func(cmd *cobra.Command, args []string) error
+
+// runs makes a cobra RunE of a: its errors are failures, except for usage errors.
+func runs(a action) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		err := a(cmd, args)
+		var usage *usageError
+		if err == nil || errors.As(err, &usage) {
+			return err
+		}
+		return &failure{err}
+	}
+}
+
+// takes checks that a command gets the arguments called names, and further ones
+// if the last name ends in "...".
+func takes(names ...string) cobra.PositionalArgs {
+	required := len(names)
+	open := strings.HasSuffix(names[required-1], "...")
+	if open {
+		required--
+	}
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) < required {
+			return usagef("%s is missing", names[len(args)])
+		}
+		if len(args) > required && !open {
+			return usagef("unexpected argument %q", args[required])
+		}
+		return nil
+	}
+}
+
+// remote holds the flags that name a server.
+type remote struct {
+	url, token, namespace string
+}
+
+func (r *remote) addURL(cmd *cobra.Command, usage string) {
+	cmd.Flags().StringVar(&r.url, "from", "", usage)
+}
+
+func (r *remote) addAccess(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&r.token, "auth-token", "", "`token` to show the server (default: $"+tokenVariable+")")
+	cmd.Flags().StringVar(&r.namespace, "namespace", "", "`name` of the server's database (default: \"default\")")
+}
+
+// requireURL checks that a server was named.
+func (r *remote) requireURL() error {
+	if r.url == "" {
+		return usagef("--from is missing: the URL of the server")
+	}
+	return nil
+}
+
+// options gives the flags, and what the environment adds, as options.
+func (r *remote) options(more ...floe.Option) []floe.Option {
+	token := r.token
+	if token == "" {
+		token = os.Getenv(tokenVariable)
+	}
+	return append(more, floe.WithAuthToken(token), floe.WithNamespace(r.namespace))
+}
+
+const serverUsage = "`URL` of the server: libsql://host, https://host or http://host:port"
+
+func addJSON(cmd *cobra.Command, into *bool) {
+	cmd.Flags().BoolVar(into, "json", false, "print the result as one JSON object")
+}

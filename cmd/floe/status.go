@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/floedb/floe"
+	"github.com/floedb/floe/engine"
+)
+
+// statusReport is the JSON of `floe status`.
+type statusReport struct {
+	Path           string      `json:"path"`
+	Role           string      `json:"role"`
+	LogID          string      `json:"log_id,omitempty"`
+	FrameNo        *uint64     `json:"frame_no,omitempty"`
+	Origin         *originInfo `json:"origin,omitempty"`
+	LockedBy       string      `json:"locked_by,omitempty"`
+	DatabaseBytes  int64       `json:"database_bytes"`
+	WALBytes       int64       `json:"wal_bytes"`
+	Pages          int64       `json:"pages"`
+	PageSize       int64       `json:"page_size"`
+	PrimaryFrameNo *uint64     `json:"primary_frame_no,omitempty"`
+	Lag            *uint64     `json:"lag_frames,omitempty"`
+}
+
+// originInfo tells where a frozen database came from.
+type originInfo struct {
+	LogID   string `json:"log_id"`
+	FrameNo uint64 `json:"frame_no"`
+}
+
+func newStatus() *cobra.Command {
+	var (
+		from   remote
+		asJSON bool
+	)
+	cmd := &cobra.Command{
+		Use:   "status PATH",
+		Short: "Tell what a database file is and how far a replica has come",
+		Long: `Status tells whether the file is a replica, a database frozen from one, or a
+local database; its size; and for a replica its log, its frame, and who is
+writing to it. With --from it asks the server too and tells how many frames the
+replica is behind. It changes nothing, and may run beside a sync.`,
+		Example: `  floe status app.db
+  floe status app.db --from libsql://db.example.com --json`,
+		Args: takes("PATH"),
+		RunE: runs(func(cmd *cobra.Command, args []string) error {
+			return status(cmd, args[0], from, asJSON)
+		}),
+	}
+	from.addURL(cmd, serverUsage+", to tell the lag")
+	from.addAccess(cmd)
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+// inspectExisting looks at the file at path, which must exist.
+func inspectExisting(path string) (floe.FileStatus, error) {
+	st, err := floe.Inspect(path)
+	if err == nil && st.Role == floe.RoleNone {
+		err = fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+	}
+	return st, err
+}
+
+func status(cmd *cobra.Command, path string, from remote, asJSON bool) error {
+	ctx := cmd.Context()
+	st, err := inspectExisting(path)
+	if err != nil {
+		return err
+	}
+	rep := statusReport{Path: path, Role: st.Role.String(), LockedBy: st.Holder}
+	switch st.Role {
+	case floe.RoleReplica:
+		rep.LogID, rep.FrameNo = st.Position.LogID.String(), frameNo(st.Position)
+	case floe.RoleFrozen:
+		rep.Origin = &originInfo{st.Origin.LogID.String(), st.Origin.FrameNo}
+	}
+	if err := rep.measure(ctx); err != nil {
+		return err
+	}
+	if from.url != "" {
+		if err := rep.compare(ctx, st, from); err != nil {
+			return err
+		}
+	}
+	if asJSON {
+		return printJSON(cmd.OutOrStdout(), rep)
+	}
+	return printFields(cmd.OutOrStdout(), rep.fields())
+}
+
+// measure fills in the sizes.
+func (s *statusReport) measure(ctx context.Context) error {
+	var err error
+	if s.DatabaseBytes, err = fileSize(s.Path); err != nil {
+		return err
+	}
+	if s.WALBytes, err = fileSize(s.Path + "-wal"); err != nil {
+		return err
+	}
+	if s.WALBytes == 0 && s.DatabaseBytes > 0 {
+		return s.measureFile()
+	}
+	db, err := floe.OpenReadOnly(ctx, s.Path)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if s.Pages, err = selectInt(ctx, db, "PRAGMA page_count"); err != nil {
+		return err
+	}
+	s.PageSize, err = selectInt(ctx, db, "PRAGMA page_size")
+	return err
+}
+
+// measureFile fills in the pages from the file alone, which has them all while
+// there is no write-ahead log. SQLite would leave an empty log and its index
+// beside a file that it opens for reading only.
+func (s *statusReport) measureFile() error {
+	f, err := os.Open(s.Path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if !isDatabase(f) {
+		return fmt.Errorf("%s is not a SQLite database", s.Path)
+	}
+	// https://sqlite.org/fileformat2.html#page_size
+	b := make([]byte, 2)
+	if _, err := f.ReadAt(b, 16); err != nil {
+		return fmt.Errorf("read page size: %w", err)
+	}
+	s.PageSize = int64(binary.BigEndian.Uint16(b))
+	if s.PageSize == 1 {
+		s.PageSize = 65536
+	}
+	if s.PageSize < 512 {
+		return fmt.Errorf("%s is damaged: a page size of %d bytes", s.Path, s.PageSize)
+	}
+	s.Pages = s.DatabaseBytes / s.PageSize
+	return nil
+}
+
+// fileSize gives the size of a file in bytes, 0 when there is none.
+func fileSize(name string) (int64, error) {
+	info, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+// compare asks the server how far it is.
+func (s *statusReport) compare(ctx context.Context, st floe.FileStatus, from remote) error {
+	if st.Role != floe.RoleReplica {
+		return fmt.Errorf("%s follows no server: it is %s", s.Path, roleText(st.Role))
+	}
+	r, err := floe.OpenReplica(ctx, s.Path, from.url, from.options()...)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	p, err := r.Primary(ctx)
+	if err != nil {
+		return fmt.Errorf("ask the server: %w", err)
+	}
+	if p.LogID != st.Position.LogID {
+		return fmt.Errorf("ask the server: %w: the primary's is %s, the replica's %s", floe.ErrWrongLog, p.LogID, st.Position.LogID)
+	}
+	stats := floe.Stats{Position: st.Position, Primary: p.FrameNo, HasPrimary: p.HasFrame}
+	lag := stats.Lag()
+	s.PrimaryFrameNo, s.Lag = frameNo(p), &lag
+	return nil
+}
+
+func roleText(r floe.Role) string {
+	if r == floe.RoleFrozen {
+		return "a frozen database"
+	}
+	return "a local database"
+}
+
+func (s *statusReport) fields() []field {
+	fs := []field{{"role", s.Role}}
+	if s.LogID != "" {
+		fs = append(fs, field{"log", s.LogID})
+		if s.FrameNo != nil {
+			fs = append(fs, field{"frame", *s.FrameNo})
+		} else {
+			fs = append(fs, field{"frame", "none yet"})
+		}
+	}
+	if s.Origin != nil {
+		fs = append(fs, field{"frozen from log", s.Origin.LogID}, field{"frozen at frame", s.Origin.FrameNo})
+	}
+	if s.Lag != nil {
+		fs = append(fs, field{"lag", plural(*s.Lag, "frame")})
+	}
+	if s.LockedBy != "" {
+		fs = append(fs, field{"in use by", s.LockedBy})
+	}
+	return append(fs,
+		field{"database", byteText(float64(s.DatabaseBytes))},
+		field{"wal", byteText(float64(s.WALBytes))},
+		field{"pages", fmt.Sprintf("%d of %d bytes", s.Pages, s.PageSize)},
+	)
+}
+
+// selectInt runs a query that gives one integer.
+func selectInt(ctx context.Context, db *floe.DB, sql string) (n int64, err error) {
+	err = selectOne(ctx, db, sql, func(s *engine.Stmt) { n = s.ColumnInt64(0) })
+	return n, err
+}
+
+// selectText runs a query that gives one text.
+func selectText(ctx context.Context, db *floe.DB, sql string) (text string, err error) {
+	err = selectOne(ctx, db, sql, func(s *engine.Stmt) { text = s.ColumnText(0) })
+	return text, err
+}
+
+func selectOne(ctx context.Context, db *floe.DB, sql string, take func(*engine.Stmt)) error {
+	c, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	err = c.Query(ctx, sql, nil, func(s *engine.Stmt) error {
+		take(s)
+		return nil
+	})
+	return errors.Join(err, c.Close())
+}
