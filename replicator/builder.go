@@ -24,9 +24,13 @@ type builder struct {
 	last uint64 // its last frame
 	any  bool   // there was one
 	torn bool   // pages of a transaction without its end were written
+	anew bool   // what was spilled may be wrong: begin anew after an abort
 }
 
 func newBuilder(fsys fileSystem, path string) (*builder, error) {
+	if err := removeStaleWAL(fsys, path+buildSuffix); err != nil {
+		return nil, err
+	}
 	f, err := fsys.OpenFile(path+buildSuffix, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
 	if err != nil {
 		return nil, fmt.Errorf("create database: %w", err)
@@ -49,8 +53,14 @@ func (b *builder) apply(pages *pageSet, frameNo uint64, size uint32) error {
 	return nil
 }
 
-// abort leaves the file torn: pages of the transaction before may be gone.
-func (b *builder) abort() {}
+// abort leaves the file torn: pages of the transaction before may be gone, until
+// the same transaction comes again. Where what was spilled may have been wrong in
+// its page numbers, nothing would write over it: all is to come again then.
+func (b *builder) abort() {
+	if b.anew {
+		b.size, b.last, b.any = 0, 0, false
+	}
+}
 
 func (b *builder) write(pages *pageSet) error {
 	for _, no := range pages.numbers() {
@@ -91,20 +101,27 @@ func (b *builder) publish() error {
 	return b.fs.SyncDir(b.path)
 }
 
-// removeStaleWAL removes what a deleted database left: SQLite would take its
-// log for the new file's.
+// removeStaleWAL removes, durably, what a deleted database or a crash left:
+// SQLite would take its log for the new file's.
 func removeStaleWAL(fsys fileSystem, path string) error {
+	removed := false
 	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
-		if err := fsys.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		switch err := fsys.Remove(path + suffix); {
+		case err == nil:
+			removed = true
+		case !errors.Is(err, fs.ErrNotExist):
 			return fmt.Errorf("remove left-over file: %w", err)
 		}
 	}
-	return nil
+	if !removed {
+		return nil
+	}
+	return fsys.SyncDir(path)
 }
 
 // discard removes the file.
 func (b *builder) discard() error {
-	err := b.close()
+	err := errors.Join(b.close(), removeStaleWAL(b.fs, b.path+buildSuffix))
 	if rmErr := b.fs.Remove(b.path + buildSuffix); rmErr != nil && !errors.Is(rmErr, fs.ErrNotExist) {
 		return errors.Join(err, rmErr)
 	}

@@ -61,6 +61,9 @@ func newClient(r Remote) (*client, error) {
 	if strings.ContainsFunc(c.token, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return nil, errors.New("the auth token holds characters that no HTTP header can carry")
 	}
+	if c.http != nil && c.http.Timeout != 0 {
+		return nil, fmt.Errorf("the HTTP client has a timeout of %v, which would end every live stream; bound the calls by their contexts", c.http.Timeout)
+	}
 	if c.http == nil {
 		c.http = &http.Client{Transport: defaultTransport()}
 	}
@@ -71,6 +74,10 @@ func newClient(r Remote) (*client, error) {
 func baseURL(raw string) (string, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
+		var bad *url.Error // which quotes the URL, and with it what may be secret there
+		if errors.As(err, &bad) {
+			err = bad.Err
+		}
 		return "", fmt.Errorf("server URL: %w", err)
 	}
 	secure := u.Query().Get("tls") != "0"
@@ -140,7 +147,7 @@ func (c *client) hello(ctx context.Context) (frames.Hello, error) {
 		return frames.Hello{}, c.describe("Hello", err)
 	}
 	if size > 1<<20 {
-		return frames.Hello{}, fmt.Errorf("Hello: %w: an answer of %d bytes", ErrNotLibSQL, size)
+		return frames.Hello{}, fmt.Errorf("hello: %w: an answer of %d bytes", ErrNotLibSQL, size)
 	}
 	msg := make([]byte, size)
 	if _, err := io.ReadFull(body, msg); err != nil {
@@ -148,11 +155,28 @@ func (c *client) hello(ctx context.Context) (frames.Hello, error) {
 	}
 	h, err := frames.ParseHelloResponse(msg)
 	if err != nil {
-		return frames.Hello{}, fmt.Errorf("Hello: %w", err)
+		return frames.Hello{}, fmt.Errorf("hello: %w", err)
 	}
 	token := string(h.SessionToken)
 	c.session.Store(&token)
 	return h, nil
+}
+
+// sureHello says hello, twice and comparing the answers where that is asked for:
+// nothing else vouches for a log id, and a wrong one has a replica begin anew.
+func (c *client) sureHello(ctx context.Context, twice bool) (frames.Hello, error) {
+	h, err := c.hello(ctx)
+	if err != nil || !twice {
+		return h, err
+	}
+	again, err := c.hello(ctx)
+	switch {
+	case err != nil:
+		return frames.Hello{}, err
+	case again.LogID != h.LogID || h.HasCurrent && (!again.HasCurrent || again.Current < h.Current):
+		return frames.Hello{}, fmt.Errorf("hello: %w: it came as two different ones", ErrCorrupt)
+	}
+	return again, nil
 }
 
 // batch asks for at least 1,024 frames from number next on. They come as one

@@ -21,9 +21,9 @@ const (
 	fetchWorkers = 4
 	fetchBuffers = 2 * fetchWorkers
 	chunkFrames  = 1024
-	// batchAnswer is the most frames that a server gives in answer to one
-	// BatchLogEntries request, but for the rest of a transaction.
-	batchAnswer = 1024
+	// leastChunk is where parallel requests cease to pay: so many frames are asked
+	// for with one BatchLogEntries request, which leaves its connection usable.
+	leastChunk = 256
 )
 
 // fetchRange is what to fetch.
@@ -58,6 +58,7 @@ func (c *chunk) frame(i int) frames.Frame {
 type fetcher struct {
 	fetchRange
 	c       *client
+	size    uint64 // frames of a chunk
 	ordered chan *chunk
 	free    chan []byte
 	sum     uint64 // checksum of the last frame handed over, or of the one before from
@@ -78,7 +79,8 @@ func (c *client) fetch(ctx context.Context, rng fetchRange) *fetcher {
 		free:       make(chan []byte, fetchBuffers),
 		cancel:     cancel,
 	}
-	chunks := (rng.to - rng.from + chunkFrames) / chunkFrames
+	f.size = chunkSize(rng.to - rng.from + 1)
+	chunks := (rng.to - rng.from + f.size) / f.size
 	for range min(chunks, fetchBuffers) {
 		f.free <- nil
 	}
@@ -95,12 +97,17 @@ func (c *client) fetch(ctx context.Context, rng fetchRange) *fetcher {
 	return f
 }
 
+// chunkSize shares n frames out among the workers, within bounds.
+func chunkSize(n uint64) uint64 {
+	return min(max((n+fetchWorkers-1)/fetchWorkers, leastChunk), chunkFrames)
+}
+
 // plan cuts the range into chunks, as buffers become free.
 func (f *fetcher) plan(ctx context.Context, work chan<- *chunk) {
 	defer close(f.ordered)
 	defer close(work)
-	for from := f.from; from <= f.to; from += chunkFrames {
-		n := int(min(chunkFrames, f.to-from+1))
+	for from := f.from; from <= f.to; from += f.size {
+		n := int(min(f.size, f.to-from+1))
 		var buf []byte
 		select {
 		case buf = <-f.free:
@@ -198,7 +205,7 @@ type fillRequest struct {
 }
 
 func (f *fetcher) fill(ctx context.Context, ch *chunk, only bool) error {
-	req := fillRequest{ch: ch, batch: only && ch.n <= batchAnswer, twice: f.twice}
+	req := fillRequest{ch: ch, batch: only, twice: f.twice}
 	if ch.from == f.from {
 		if f.prevOK {
 			req.prev = &f.prev

@@ -16,7 +16,7 @@ func (r *Replicator) Primary(ctx context.Context) (Position, error) {
 		if r.client == nil {
 			return ErrNoServer
 		}
-		h, err := r.client.greet(ctx, r.cfg.Retries)
+		h, err := r.client.greet(ctx, r.cfg.Retries, r.client.doubleRead(r.cfg.DoubleRead))
 		p = Position{LogID: h.LogID, FrameNo: h.Current, HasFrame: h.HasCurrent}
 		return err
 	})

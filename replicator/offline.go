@@ -69,7 +69,7 @@ func (s *session) offer(ctx context.Context, id frames.LogID, first, last uint64
 		return fmt.Errorf("%w: they begin at frame %d, the replica needs %d", ErrGap, first, s.next())
 	case last < s.next():
 		return nil
-	case last < s.rec.floor():
+	case s.rec.HasFrame && last < s.rec.floor():
 		return fmt.Errorf("%w: they end at frame %d, but frames up to %d may have been applied before a crash", ErrGap, last, s.rec.floor())
 	}
 	return s.ready(ctx, id, last)

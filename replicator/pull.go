@@ -45,7 +45,7 @@ func pull(ctx context.Context, cfg Config, since uint64, dst io.Writer) (PullInf
 	if err != nil {
 		return PullInfo{}, err
 	}
-	h, err := c.greet(ctx, cfg.tries())
+	h, err := c.greet(ctx, cfg.tries(), c.doubleRead(cfg.DoubleRead))
 	if err != nil {
 		return PullInfo{}, err
 	}

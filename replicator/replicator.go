@@ -176,14 +176,16 @@ func inspect(path string) (found, error) {
 		return found{}, fmt.Errorf("%s: %w; a replica needs a path of its own", path, ErrNotReplica)
 	case errors.Is(err, fs.ErrNotExist):
 		return found{}, nil
+	case !database && (err == nil || errors.Is(err, ErrPositionFile)):
+		// Somebody deleted the database, or a crash left a part of the position
+		// file before there was one: begin anew.
+		return found{}, nil
 	case err != nil:
 		return found{}, err
-	case database && rec.LogID.IsZero():
+	case rec.LogID.IsZero():
 		return found{}, fmt.Errorf("%s: %w: it is empty", path+positionSuffix, ErrPositionFile)
-	case !database:
-		rec = record{} // somebody deleted the database: begin anew
 	}
-	return found{rec: rec, database: database}, nil
+	return found{rec: rec, database: true}, nil
 }
 
 // Role is what a database file is to floe.
@@ -463,7 +465,7 @@ func (r *Replicator) syncByWatch(ctx context.Context) (done bool, err error) {
 	if !live {
 		return false, nil
 	}
-	h, err := r.client.hello(ctx)
+	h, err := r.client.sureHello(ctx, r.client.doubleRead(r.cfg.DoubleRead))
 	if err != nil || !h.HasCurrent || h.LogID != r.Position().LogID {
 		return false, nil // the ordinary way has the better errors
 	}

@@ -81,21 +81,25 @@ func (s *session) seal(ctx context.Context) (Origin, error) {
 		return Origin{}, fmt.Errorf("freeze %s: %w", s.r.cfg.Path, ErrNoData)
 	}
 	s.applier.use(ctx)
-	dropped, err := s.applier.dropForeignIndexes()
+	foreign, err := s.applier.foreignIndexes()
 	if err != nil {
 		return Origin{}, fmt.Errorf("freeze: %w", err)
 	}
 	if err := s.applier.checkpoint(); err != nil {
 		return Origin{}, fmt.Errorf("freeze: %w", err)
 	}
+	o := Origin{LogID: s.rec.LogID, FrameNo: s.rec.FrameNo}
+	if err := s.writeOrigin(o, foreign.ddl); err != nil {
+		return Origin{}, fmt.Errorf("freeze: %w", err)
+	}
+	// Not before: a replica that floe has changed would no longer be the primary's.
+	if err := s.applier.drop(foreign); err != nil {
+		return Origin{}, fmt.Errorf("freeze: %w", err)
+	}
 	if err := s.applier.close(); err != nil {
 		return Origin{}, fmt.Errorf("freeze: %w", err)
 	}
 	s.applier, s.batch = nil, batch{}
-	o := Origin{LogID: s.rec.LogID, FrameNo: s.rec.FrameNo}
-	if err := s.writeOrigin(o, dropped); err != nil {
-		return Origin{}, fmt.Errorf("freeze: %w", err)
-	}
 	if err := s.position.remove(); err != nil {
 		return Origin{}, fmt.Errorf("freeze: %w", err)
 	}
@@ -130,11 +134,17 @@ func (s *session) writeOrigin(o Origin, dropped []string) error {
 	return fsys.SyncDir(name)
 }
 
-// FinishSeal removes what a crash in the middle of a Seal may have left beside
-// the frozen database at path. It does nothing where the database is not frozen.
+// FinishSeal does what a crash in the middle of a Seal may have left undone to
+// the frozen database at path, and removes what it left beside it. It does
+// nothing where the database is not frozen.
 func FinishSeal(path string) error {
 	if _, err := ReadOrigin(path); err != nil {
 		return nil
+	}
+	if _, err := os.Stat(path + positionSuffix); err == nil {
+		if err := dropForeignIndexes(path); err != nil {
+			return fmt.Errorf("finish freezing %s: %w", path, err)
+		}
 	}
 	for _, suffix := range []string{positionSuffix, lockSuffix, originSuffix + ".tmp"} {
 		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -144,25 +154,49 @@ func FinishSeal(path string) error {
 	return nil
 }
 
-// dropForeignIndexes drops the indexes that plain SQLite can read past but not
-// write to, libSQL's vector indexes, and returns their DDL.
-func (a *applier) dropForeignIndexes() ([]string, error) {
-	var names, ddl []string
-	const find = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql LIKE '%libsql_vector_idx%'"
-	err := a.conn.Query(a.ctx, find, nil, func(s *engine.Stmt) error {
-		names, ddl = append(names, s.ColumnText(0)), append(ddl, s.ColumnText(1))
+// dropForeignIndexes drops them from a database that was a replica until now.
+func dropForeignIndexes(path string) error {
+	conn, err := engine.Open(path, engine.OpenReadWrite)
+	if err != nil {
+		return err
+	}
+	a := &applier{ctx: context.Background(), conn: conn}
+	err = conn.Exec(a.ctx, applierPragmas)
+	if err == nil {
+		var foreign indexes
+		if foreign, err = a.foreignIndexes(); err == nil {
+			err = a.drop(foreign)
+		}
+	}
+	return errors.Join(err, a.close())
+}
+
+// indexes are some indexes, by name and by DDL.
+type indexes struct{ names, ddl []string }
+
+// foreignIndexes finds the indexes that plain SQLite can read past but not write
+// to: libSQL's vector indexes.
+func (a *applier) foreignIndexes() (found indexes, err error) {
+	const find = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND (sql LIKE '%libsql_vector_idx%' OR instr(sql, '" + vectorMark + "'))"
+	err = a.conn.Query(a.ctx, find, nil, func(s *engine.Stmt) error {
+		found.names, found.ddl = append(found.names, s.ColumnText(0)), append(found.ddl, s.ColumnText(1))
 		return nil
 	})
-	if err != nil || len(names) == 0 {
-		return nil, err
+	return found, err
+}
+
+// drop drops indexes, all or none.
+func (a *applier) drop(some indexes) error {
+	if len(some.names) == 0 {
+		return nil
 	}
 	script := "BEGIN IMMEDIATE;"
-	for _, name := range names {
-		script += ` DROP INDEX "` + strings.ReplaceAll(name, `"`, `""`) + `";`
+	for _, name := range some.names {
+		script += ` DROP INDEX IF EXISTS "` + strings.ReplaceAll(name, `"`, `""`) + `";`
 	}
 	if err := a.conn.Exec(a.ctx, script+" COMMIT"); err != nil {
 		_ = a.conn.Exec(context.Background(), "ROLLBACK")
-		return nil, fmt.Errorf("drop vector indexes: %w", err)
+		return fmt.Errorf("drop vector indexes: %w", err)
 	}
-	return ddl, nil
+	return nil
 }

@@ -39,7 +39,7 @@ func (s *session) hello(ctx context.Context) (frames.Hello, error) {
 	}
 	wait := backoff{most: s.r.cfg.Retries}
 	for {
-		h, err := s.r.client.hello(ctx)
+		h, err := s.r.client.sureHello(ctx, s.doubleRead())
 		if err == nil {
 			s.r.change(func() { s.r.stats.Primary, s.r.stats.HasPrimary = h.Current, h.HasCurrent })
 			return h, nil
@@ -128,6 +128,12 @@ func (s *session) pull(ctx context.Context, to uint64) error {
 			s.proven = true // the log begins after it: nothing to compare
 		case errors.Is(err, errNeedSnapshot):
 			return fmt.Errorf("%w, or another program wrote it: its check value does not fit, and the primary no longer has frame %d to compare with", ErrPositionFile, s.last)
+		case errors.Is(err, ErrDiverged), errors.Is(err, ErrPositionFile):
+			// The checksum of the first frame fetched does not vouch for its page.
+			// Alone it is read twice: then the verdict stands.
+			if err := s.pullFrom(ctx, s.last, s.last); err != nil {
+				return err
+			}
 		default:
 			return err
 		}
@@ -228,7 +234,7 @@ func (s *session) pullSnapshot(ctx context.Context, to uint64) error {
 		}
 		s.batch.dropTail()
 		if s.rewind(); s.next() != next {
-			return err // what came before the snapshot went with it: start over
+			return wait.wait(ctx, err) // what came before the snapshot went with it: start over
 		}
 		if errors.Is(err, errSnapshotPending) && time.Now().Before(ready) {
 			wait.progress()
@@ -248,7 +254,9 @@ func (s *session) readSnapshot(ctx context.Context, next uint64) (newest frames.
 	var seen pageBits
 	run, err := s.r.client.eachSnapshotFrame(ctx, next, sum, func(f frames.Frame, last uint64) error {
 		s.r.received.Add(1)
-		s.count++
+		if s.count++; s.count%chunkFrames == 0 {
+			s.report()
+		}
 		if f.FrameNo() == last {
 			newest = f.Header()
 		}

@@ -1,7 +1,6 @@
 package replicator
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -175,7 +174,7 @@ func beginAtPosition(ctx context.Context, conn *engine.Conn, path string) (Posit
 
 // readPrimary finds out what the primary's database was where ours is.
 func (r *Replicator) readPrimary(ctx context.Context, ours *pageImage) (*pageImage, error) {
-	h, err := r.client.greet(ctx, r.cfg.Retries)
+	h, err := r.client.greet(ctx, r.cfg.Retries, r.client.doubleRead(r.cfg.DoubleRead))
 	switch {
 	case err != nil:
 		return nil, err
@@ -249,21 +248,11 @@ func compareImages(ctx context.Context, path string, ours, theirs *pageImage) Ve
 	return v
 }
 
-// sameSchemaPage compares two pages of the schema, of which ours may have RANDOM
-// ROWID blanked out, and our page 1 SQLite's own counters.
+// sameSchemaPage compares two pages of the schema, of which ours may hold adapted
+// DDL, and our page 1 SQLite's own counters.
 func sameSchemaPage(no uint32, ours, theirs *pageImage) bool {
 	a, b := ours.schema[no], theirs.schema[no]
-	if len(a) == 0 || len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		own := no == 1 && (24 <= i && i < 28 || 92 <= i && i < 100)
-		blanked := a[i] == ' ' && bytes.IndexByte([]byte("RANDOMWIrandomwi,"), b[i]) >= 0
-		if a[i] != b[i] && !own && !blanked {
-			return false
-		}
-	}
-	return true
+	return len(a) > 0 && sameBytes(no, a, b, true)
 }
 
 // pageKind says what page no of the database is used for.

@@ -51,10 +51,10 @@ type taker interface {
 }
 
 // greet says hello to the server, trying again where it cannot be reached.
-func (c *client) greet(ctx context.Context, retries int) (frames.Hello, error) {
+func (c *client) greet(ctx context.Context, retries int, twice bool) (frames.Hello, error) {
 	wait := backoff{most: retries}
 	for {
-		h, err := c.hello(ctx)
+		h, err := c.sureHello(ctx, twice)
 		if err == nil {
 			return h, nil
 		}
@@ -92,7 +92,7 @@ func (w *walk) greetAgain(ctx context.Context, cause error, wait *backoff) error
 	if err := wait.wait(ctx, errors.New(cause.Error())); err != nil {
 		return err
 	}
-	h, err := w.client.greet(ctx, w.retries)
+	h, err := w.client.greet(ctx, w.retries, w.twice)
 	if err != nil {
 		return err
 	}

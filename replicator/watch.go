@@ -160,7 +160,10 @@ func (s *session) stream(ctx context.Context, until *uint64) error {
 
 // chain returns what verifies the frames from next on.
 func (s *session) chain(next uint64) *frames.Chain {
-	if s.sumOK || next == 0 {
+	switch {
+	case next == 0:
+		return frames.NewChain(0, 0)
+	case s.sumOK:
 		return frames.NewChain(next, s.sum)
 	}
 	return frames.NewOpenChain(next)

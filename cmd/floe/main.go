@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // Exit statuses.
@@ -22,10 +23,17 @@ const (
 	exitUsage  = 2
 )
 
+// sameSignal is how long further signals are taken for the first one: timeout(1)
+// and other parents signal a process and then its whole group.
+const sameSignal = 300 * time.Millisecond
+
 func main() {
 	ctx, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal ends the work cleanly; a second one ends the process.
-	context.AfterFunc(ctx, restore)
+	// The first signal ends the work cleanly; a later one ends the process.
+	context.AfterFunc(ctx, func() {
+		time.Sleep(sameSignal)
+		restore()
+	})
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
