@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"testing"
 	"testing/iotest"
@@ -108,16 +109,16 @@ func TestEnvelopesNobodyAskedForAreRefused(t *testing.T) {
 			t.Errorf("flags %#x: error %v, want %v", flag, err, frames.ErrEnvelope)
 		}
 	}
-	e := frames.NewEnvelopeReader(bytes.NewReader([]byte{0, 0xff, 0xff, 0xff, 0xff}))
-	if _, length, err := e.Next(); err != nil || length != 0xffffffff {
-		t.Fatalf("length %d, %v; want %d", length, err, uint32(0xffffffff))
+	e := frames.NewEnvelopeReader(bytes.NewReader([]byte{0, 0x7f, 0xff, 0xff, 0xff}))
+	if _, length, err := e.Next(); err != nil || length != math.MaxInt32 {
+		t.Fatalf("length %d, %v; want %d", length, err, math.MaxInt32)
 	}
 	if _, err := e.AppendPayload(nil, 1<<20); !errors.Is(err, frames.ErrTooLarge) {
-		t.Errorf("4 GB with a limit of 1 MB: error %v, want %v", err, frames.ErrTooLarge)
+		t.Errorf("2 GB with a limit of 1 MB: error %v, want %v", err, frames.ErrTooLarge)
 	}
-	got, err := e.AppendPayload(nil, 1<<32)
+	got, err := e.AppendPayload(nil, math.MaxInt32)
 	if !errors.Is(err, io.ErrUnexpectedEOF) || cap(got) > 1<<20 {
-		t.Errorf("4 GB that are not there: error %v, %d bytes taken; want %v, at most 1 MB", err, cap(got), io.ErrUnexpectedEOF)
+		t.Errorf("2 GB that are not there: error %v, %d bytes taken; want %v, at most 1 MB", err, cap(got), io.ErrUnexpectedEOF)
 	}
 }
 

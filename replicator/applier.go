@@ -34,7 +34,9 @@ type applier struct {
 	insert *engine.Stmt
 	hook   commitHook
 	open   bool // a transaction is open
-	compat schemaWatch
+	// spilled says that it holds pages that may lie beyond the database's end.
+	spilled bool
+	compat  schemaWatch
 }
 
 // openApplier opens the replica's database for writing.
@@ -98,7 +100,7 @@ func (a *applier) begin() error {
 	if err := a.conn.Exec(a.ctx, "BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	a.open = true
+	a.open, a.spilled = true, false
 	return nil
 }
 
@@ -106,6 +108,7 @@ func (a *applier) spill(pages *pageSet) error {
 	if err := a.begin(); err != nil {
 		return err
 	}
+	a.spilled = true
 	a.compat.note(pages)
 	if err := a.write(pages); err != nil {
 		a.abort()
@@ -144,37 +147,27 @@ func (a *applier) commit() error {
 // cookie would make the next statement read a schema whose pages are not there.
 func (a *applier) writeAll(pages *pageSet, size uint32) error {
 	a.compat.note(pages)
-	first, hasFirst := pages.get(1)
-	pages.remove(1)
-	err := a.write(pages)
-	if hasFirst {
-		pages.set(1, first)
-	}
-	if err != nil {
-		return err
-	}
-	if err := a.truncate(size); err != nil {
-		return err
-	}
-	if hasFirst {
-		if err := a.writePage(1, first); err != nil {
-			return err
-		}
-	}
-	return a.compat.adapt(a.ctx, a.conn)
-}
-
-// truncate cuts a database that has shrunk: a NULL at the first page beyond the
-// end does it.
-func (a *applier) truncate(size uint32) error {
 	have, err := a.pragma("page_count")
 	if err != nil {
 		return fmt.Errorf("page count: %w", err)
 	}
-	if have <= int64(size) {
-		return nil
+	first, hasFirst := pages.get(1)
+	pages.remove(1)
+	err = a.write(pages)
+	if hasFirst {
+		pages.set(1, first)
 	}
-	return a.writePage(size+1, nil)
+	if err == nil && hasFirst {
+		err = a.writePage(1, first)
+	}
+	if err == nil {
+		err = a.compat.adapt(a.ctx, a.conn)
+	}
+	if err == nil && (have != int64(size) || a.spilled) {
+		// The last thing written: each page makes SQLite forget the cut.
+		err = a.writePage(size+1, nil)
+	}
+	return err
 }
 
 func (a *applier) write(pages *pageSet) error {

@@ -46,6 +46,7 @@ type client struct {
 	http      *http.Client
 	session   atomic.Pointer[string]
 	bytes     atomic.Int64 // received, envelopes included
+	patience  time.Duration
 }
 
 // newClient checks r and returns a client for it. It sends nothing.
@@ -54,7 +55,7 @@ func newClient(r Remote) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &client{base: base, namespace: r.Namespace, token: r.AuthToken, http: r.HTTPClient}
+	c := &client{base: base, namespace: r.Namespace, token: r.AuthToken, http: r.HTTPClient, patience: patience}
 	if c.namespace == "" {
 		c.namespace = "default"
 	}
@@ -137,7 +138,7 @@ func (c *client) trusted() bool {
 
 // hello opens a session and tells what the server has.
 func (c *client) hello(ctx context.Context) (frames.Hello, error) {
-	body, err := c.call(ctx, "Hello", frames.AppendHelloRequest(nil))
+	body, err := c.call(ctx, "Hello", frames.AppendHelloRequest(nil), c.patience)
 	if err != nil {
 		return frames.Hello{}, err
 	}
@@ -182,7 +183,7 @@ func (c *client) sureHello(ctx context.Context, twice bool) (frames.Hello, error
 // batch asks for at least 1,024 frames from number next on. They come as one
 // message, of which the returned reader gives one after the other.
 func (c *client) batch(ctx context.Context, next uint64) (frameReader, error) {
-	body, err := c.call(ctx, "BatchLogEntries", frames.AppendLogOffset(nil, next))
+	body, err := c.call(ctx, "BatchLogEntries", frames.AppendLogOffset(nil, next), c.patience)
 	if err != nil {
 		return nil, err
 	}
@@ -194,19 +195,23 @@ func (c *client) batch(ctx context.Context, next uint64) (frameReader, error) {
 	return &batchStream{c: c, body: body, r: frames.NewBatchReader(body, int64(size), nil)}, nil
 }
 
-// log streams the frames from number next on, and goes on as new ones are
-// committed.
+// log streams the frames from number next on, which the server has.
 func (c *client) log(ctx context.Context, next uint64) (*messageStream, error) {
-	return c.stream(ctx, "LogEntries", next)
+	return c.stream(ctx, "LogEntries", next, c.patience)
+}
+
+// live streams the frames from number next on as they are committed.
+func (c *client) live(ctx context.Context, next uint64) (*messageStream, error) {
+	return c.stream(ctx, "LogEntries", next, 0)
 }
 
 // snapshot streams the snapshot that covers frame next.
 func (c *client) snapshot(ctx context.Context, next uint64) (*messageStream, error) {
-	return c.stream(ctx, "Snapshot", next)
+	return c.stream(ctx, "Snapshot", next, c.patience)
 }
 
-func (c *client) stream(ctx context.Context, method string, next uint64) (*messageStream, error) {
-	body, err := c.call(ctx, method, frames.AppendLogOffset(nil, next))
+func (c *client) stream(ctx context.Context, method string, next uint64, patience time.Duration) (*messageStream, error) {
+	body, err := c.call(ctx, method, frames.AppendLogOffset(nil, next), patience)
 	if err != nil {
 		return nil, err
 	}
@@ -214,15 +219,27 @@ func (c *client) stream(ctx context.Context, method string, next uint64) (*messa
 }
 
 // call sends one request and returns its answer's body, read up to the first
-// message.
-func (c *client) call(ctx context.Context, method string, msg []byte) (*answer, error) {
+// message. Every wait for the server lasts for patience at most; 0 is no bound.
+func (c *client) call(ctx context.Context, method string, msg []byte, patience time.Duration) (*answer, error) {
+	ctx, watch := watchSilence(ctx, patience)
+	a, err := c.send(ctx, method, msg, watch)
+	if err != nil {
+		watch.end()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (c *client) send(ctx context.Context, method string, msg []byte, watch *silence) (*answer, error) {
 	req, err := c.request(ctx, method, msg)
 	if err != nil {
 		return nil, err
 	}
+	watch.begin()
 	res, err := c.http.Do(req)
+	watch.heard()
 	if err != nil {
-		return nil, c.describe(method, err)
+		return nil, c.describe(method, watch.reason(err))
 	}
 	if err := checkResponse(method, res); err != nil {
 		// What little an error answer holds is read, so that its connection lives on.
@@ -230,7 +247,7 @@ func (c *client) call(ctx context.Context, method string, msg []byte) (*answer, 
 		res.Body.Close()
 		return nil, err
 	}
-	a := &answer{body: res.Body, counter: &c.bytes}
+	a := &answer{body: res.Body, counter: &c.bytes, watch: watch}
 	a.r = bufio.NewReaderSize(countingReader{a}, 64<<10)
 	a.env = frames.NewEnvelopeReader(a.r)
 	return a, nil
@@ -288,6 +305,9 @@ func statusError(method string, s frames.Status) error {
 		return fmt.Errorf("%w: %w", errNoHello, err)
 	case s.Code == statusFailedPrecondition && s.Message == "NEED_SNAPSHOT":
 		return fmt.Errorf("%w: %w", errNeedSnapshot, err)
+	case s.Code == statusFailedPrecondition && s.Message == "NAMESPACE_DOESNT_EXIST" && method != "Hello":
+		// A server that shuts down says so too: a new hello finds out.
+		return fmt.Errorf("%w: %w", errNoHello, err)
 	case s.Code == statusFailedPrecondition && s.Message == "NAMESPACE_DOESNT_EXIST":
 		return fmt.Errorf("%w: %w", ErrNamespaceNotFound, err)
 	case s.Code == statusUnauthenticated || s.Code == statusPermissionDenied:
@@ -331,22 +351,28 @@ type answer struct {
 	r       *bufio.Reader
 	env     *frames.EnvelopeReader
 	counter *atomic.Int64
+	watch   *silence
 }
 
 // countingReader counts what an answer brings.
 type countingReader struct{ a *answer }
 
 func (c countingReader) Read(p []byte) (int, error) {
+	c.a.watch.begin()
 	n, err := c.a.body.Read(p)
+	c.a.watch.heard()
 	c.a.counter.Add(int64(n))
-	return n, err
+	return n, c.a.watch.reason(err)
 }
 
 // Read reads the payload of the message that next announced.
 func (a *answer) Read(p []byte) (int, error) { return a.env.Read(p) }
 
 // Close gives the answer up.
-func (a *answer) Close() error { return a.body.Close() }
+func (a *answer) Close() error {
+	defer a.watch.end()
+	return a.body.Close()
+}
 
 // next reads on to the next message and returns its length in bytes; io.EOF
 // after the last one, when the server says that all went well.

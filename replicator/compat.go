@@ -14,7 +14,8 @@ import (
 // the option RANDOM ROWID makes the whole database "malformed" for every plain
 // reader. The option says how the primary picks new rowids and nothing about how
 // rows are stored, so a replica blanks it out in sqlite_schema, with spaces, in
-// place: the record keeps its length, and no other byte of the file changes.
+// place: the record keeps its length, and no other byte of the file changes. For
+// vector indexes see vector.go.
 
 // schemaWatch finds out which transactions may bring such DDL.
 type schemaWatch struct {
@@ -31,7 +32,7 @@ func (w *schemaWatch) note(pages *pageSet) {
 		w.touched = true
 		return
 	}
-	if first, ok := pages.get(1); ok && (schemaCookie(first) != w.cookie || holdsOption(first)) {
+	if first, ok := pages.get(1); ok && (schemaCookie(first) != w.cookie || holdsForeign(first)) {
 		w.touched = true
 		return
 	}
@@ -46,14 +47,28 @@ func (w *schemaWatch) note(pages *pageSet) {
 // schemaCookie reads the cookie from page 1, https://sqlite.org/fileformat2.html#schema_cookie
 func schemaCookie(first []byte) uint32 { return binary.BigEndian.Uint32(first[40:]) }
 
-func holdsOption(page []byte) bool {
-	return bytes.Contains(bytes.ToUpper(page), []byte("RANDOM"))
+// holdsForeign tells whether a page may hold DDL that is adapted.
+func holdsForeign(page []byte) bool {
+	upper := bytes.ToUpper(page)
+	return bytes.Contains(upper, []byte("RANDOM")) || bytes.Contains(upper, []byte("LIBSQL_VECTOR_IDX"))
+}
+
+// adapted gives a statement of the schema as plain SQLite needs it, and tells
+// whether that is another one.
+func adapted(kind, sql string) (string, bool) {
+	if kind == "index" {
+		return withoutVectorCall(sql)
+	}
+	return withoutRandomRowid(sql)
 }
 
 // adapt rewrites the schema in the open transaction where it was touched.
 func (w *schemaWatch) adapt(ctx context.Context, conn *engine.Conn) error {
 	if !w.touched {
 		return nil
+	}
+	if err := rereadSchema(ctx, conn); err != nil {
+		return err
 	}
 	if _, err := adaptSchema(ctx, conn); err != nil {
 		return err
@@ -62,6 +77,22 @@ func (w *schemaWatch) adapt(ctx context.Context, conn *engine.Conn) error {
 		return err
 	}
 	w.touched, w.known = false, true
+	return nil
+}
+
+// rereadSchema has SQLite decode the schema's pages anew. A page written through
+// sqlite_dbpage changes under the b-tree layer, which goes on with the number
+// and places of cells that it found before, until a rollback puts the page back:
+// here to what it is already.
+func rereadSchema(ctx context.Context, conn *engine.Conn) error {
+	const script = `SAVEPOINT reread;
+		INSERT INTO sqlite_dbpage(pgno, data) SELECT pgno, data FROM sqlite_dbpage
+			WHERE pgno IN (SELECT pageno FROM dbstat('main') WHERE name = 'sqlite_schema');
+		ROLLBACK TO reread;
+		RELEASE reread`
+	if err := conn.Exec(ctx, script); err != nil {
+		return fmt.Errorf("read the schema anew: %w", err)
+	}
 	return nil
 }
 
@@ -83,12 +114,14 @@ func (w *schemaWatch) learn(ctx context.Context, conn *engine.Conn) error {
 	})
 }
 
-// adaptSchema blanks out what plain SQLite does not parse, and tells whether
-// there was any. The connection must have writable_schema on.
+// adaptSchema rewrites what plain SQLite does not parse, or would read wrongly,
+// and tells whether there was any. The connection must have writable_schema on.
 func adaptSchema(ctx context.Context, conn *engine.Conn) (bool, error) {
 	changed := make(map[int64]string)
-	err := conn.Query(ctx, "SELECT rowid, sql FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%random%rowid%'", nil, func(s *engine.Stmt) error {
-		if sql, ok := withoutRandomRowid(s.ColumnText(1)); ok {
+	const find = `SELECT rowid, type, sql FROM sqlite_schema
+		WHERE type = 'table' AND sql LIKE '%random%rowid%' OR type = 'index' AND sql LIKE '%libsql_vector_idx%'`
+	err := conn.Query(ctx, find, nil, func(s *engine.Stmt) error {
+		if sql, ok := adapted(s.ColumnText(1), s.ColumnText(2)); ok {
 			changed[s.ColumnInt64(0)] = sql
 		}
 		return nil

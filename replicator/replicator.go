@@ -333,7 +333,8 @@ func (r *Replicator) Flush(ctx context.Context) (Position, error) {
 		moved := r.giveWay()
 		select {
 		case r.flushes <- answer: // taken by a sync, between two frames
-			return r.Position(), <-answer
+			err := <-answer
+			return r.Position(), err
 		case <-r.turn: // nobody applies: nothing is waiting
 			r.turn <- struct{}{}
 			return r.Position(), nil

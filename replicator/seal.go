@@ -80,7 +80,15 @@ func (s *session) seal(ctx context.Context) (Origin, error) {
 	if s.applier == nil || !s.rec.HasFrame {
 		return Origin{}, fmt.Errorf("freeze %s: %w", s.r.cfg.Path, ErrNoData)
 	}
-	s.applier.use(ctx)
+	// The connection that wrote pages below SQLite's b-tree layer may still have
+	// some decoded as they were before (see rereadSchema).
+	err := s.applier.close()
+	if s.applier = nil; err == nil {
+		err = s.openApplier(ctx)
+	}
+	if err != nil {
+		return Origin{}, fmt.Errorf("freeze: %w", err)
+	}
 	foreign, err := s.applier.foreignIndexes()
 	if err != nil {
 		return Origin{}, fmt.Errorf("freeze: %w", err)
@@ -174,12 +182,12 @@ func dropForeignIndexes(path string) error {
 // indexes are some indexes, by name and by DDL.
 type indexes struct{ names, ddl []string }
 
-// foreignIndexes finds the indexes that plain SQLite can read past but not write
-// to: libSQL's vector indexes.
+// foreignIndexes finds the indexes that only libSQL can maintain, its vector
+// indexes, and gives their DDL as the primary has it.
 func (a *applier) foreignIndexes() (found indexes, err error) {
 	const find = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND (sql LIKE '%libsql_vector_idx%' OR instr(sql, '" + vectorMark + "'))"
 	err = a.conn.Query(a.ctx, find, nil, func(s *engine.Stmt) error {
-		found.names, found.ddl = append(found.names, s.ColumnText(0)), append(found.ddl, s.ColumnText(1))
+		found.names, found.ddl = append(found.names, s.ColumnText(0)), append(found.ddl, withVectorCalls(s.ColumnText(1)))
 		return nil
 	})
 	return found, err

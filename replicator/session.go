@@ -46,6 +46,7 @@ func (s *session) begin(ctx context.Context) error {
 	s.count = 0
 	switch {
 	case s.lock != nil && s.applier != nil:
+		s.applier.use(ctx)
 		return nil
 	case s.lock != nil:
 		return s.load(ctx) // no database yet, or an earlier call could not open it
@@ -112,10 +113,15 @@ func (s *session) ready(ctx context.Context, id frames.LogID, upTo uint64) error
 	s.log, s.goal = id, upTo
 	if s.applier != nil {
 		s.applier.use(ctx)
-		if s.rebuild {
+		switch {
+		case s.rebuild:
 			// Readers go from the old database to the new one in one step. Frames
 			// in flight before do not matter: each page is written anew.
 			s.batch.floor = upTo
+		case !s.rec.proven:
+			// The file may be further on than a damaged position says. The same
+			// frames, applied in one step, show no reader a state in between.
+			s.batch.floor = max(s.batch.floor, upTo)
 		}
 		return nil
 	}
@@ -392,7 +398,7 @@ func sameBytes(no uint32, ours, theirs []byte, adapted bool) bool {
 		return false
 	}
 	if adapted {
-		ours = withVectorCalls(ours)
+		theirs = adaptVectorCalls(theirs)
 	}
 	for i := range ours {
 		own := no == 1 && (24 <= i && i < 28 || 92 <= i && i < 100)

@@ -61,7 +61,7 @@ func (r *Replicator) Verify(ctx context.Context) (VerifyResult, error) {
 const verifyTries = 3
 
 func (r *Replicator) verify(ctx context.Context) (VerifyResult, error) {
-	ours, err := readImage(ctx, r.cfg.Path)
+	ours, err := r.readReplica(ctx)
 	if err != nil {
 		return VerifyResult{}, err
 	}
@@ -105,6 +105,23 @@ func (p *pageImage) resize(size uint32) {
 	for uint32(len(p.hashes)) < size {
 		p.hashes = append(p.hashes, 0)
 	}
+}
+
+// readReplica reads the replica, or says why there is none: not yet, or no more.
+func (r *Replicator) readReplica(ctx context.Context) (*pageImage, error) {
+	if at, err := inspect(r.cfg.Path); err != nil {
+		return nil, err
+	} else if !at.database {
+		return nil, ErrNoData
+	}
+	img, err := readImage(ctx, r.cfg.Path)
+	if err == nil {
+		return img, nil
+	}
+	if _, why := inspect(r.cfg.Path); why != nil {
+		err = why // frozen meanwhile
+	}
+	return nil, err
 }
 
 // readImage reads the replica as one reader sees it.

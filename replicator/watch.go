@@ -42,6 +42,7 @@ func (r *Replicator) followAlone(ctx context.Context, until *uint64) error {
 	if until != nil {
 		wait.most = r.cfg.Retries
 	}
+	missing := 0
 	for {
 		before := r.Position()
 		err := r.inTurn(ctx, func(s *session) error { return s.follow(ctx, until) })
@@ -50,10 +51,15 @@ func (r *Replicator) followAlone(ctx context.Context, until *uint64) error {
 		}
 		if r.Position() != before {
 			wait.progress()
+			missing = 0
 		}
 		switch {
 		case errors.Is(err, errYield):
 			continue
+		case errors.Is(err, ErrNamespaceNotFound) && r.Stats().HasPrimary && missing < DefaultRetries:
+			// A server that shuts down forgets its namespaces before it ends.
+			missing++
+			err = errors.New(err.Error())
 		case errors.Is(err, errNeedSnapshot), errors.Is(err, errNoHello), errors.Is(err, errLogChanged):
 			// The next round's hello and catch-up know what to do.
 			err = errors.New(err.Error())
@@ -70,6 +76,12 @@ func (r *Replicator) followAlone(ctx context.Context, until *uint64) error {
 func (s *session) follow(ctx context.Context, until *uint64) error {
 	if err := s.sync(ctx); err != nil {
 		return err
+	}
+	if s.builder != nil {
+		// Readers are not to wait for a new database until the stream ends.
+		if err := s.place(ctx); err != nil {
+			return err
+		}
 	}
 	if s.reached(until) {
 		return nil
@@ -133,7 +145,7 @@ func (r *Replicator) doubt(ctx context.Context, leave context.CancelCauseFunc) {
 // stream takes in frames as the primary commits them.
 func (s *session) stream(ctx context.Context, until *uint64) error {
 	next := s.next()
-	stream, err := s.r.client.log(ctx, next)
+	stream, err := s.r.client.live(ctx, next)
 	if err != nil {
 		return err
 	}

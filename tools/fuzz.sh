@@ -13,5 +13,5 @@ targets=$(awk '/^Fuzz/ { names[n++] = $1 } /^(ok|\?)/ { for (i = 0; i < n; i++) 
 
 while read -r package name; do
   echo "fuzz: $name in $package"
-  go test -run '^$' -fuzz "^$name\$" -fuzztime "$time" "$package" </dev/null
+  go test -run '^$' -fuzz "^$name\$" -fuzztime "$time" -fuzzminimizetime 10x "$package" </dev/null
 done <<<"$targets"
