@@ -1,0 +1,163 @@
+// Syncbench measures how floe's replica syncs, beside the C-backed Go client and a plain download of the same
+// frames, against a real libSQL server that it starts itself. See the README of the bench module.
+package main
+
+import (
+	"cmp"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"time"
+)
+
+// settings are the command's flags.
+type settings struct {
+	measures   []string
+	of         []string
+	runs       int
+	smallTx    int
+	bulkMB     int
+	newTx      int
+	commits    int
+	sizeMB     int
+	hugeMB     int
+	variants   []string
+	memoryOf   []string
+	memoryRuns int
+	readers    int
+	backlogMB  int
+	out        string
+	cpuprofile string
+}
+
+// has tells whether a contestant takes part.
+func (c settings) has(contestant string) bool { return slices.Contains(c.of, contestant) }
+
+// The contestants, as -of names them.
+const (
+	floeName   = "floe"
+	peerName   = "peer"
+	serialName = "serial"
+)
+
+// measure is one kind of measurement, on servers of its own.
+type measure struct {
+	name string
+	run  func(h *host, c settings, emit func(result)) error
+}
+
+var measures = []measure{
+	{"first", measureFirst},
+	{"incremental", measureIncremental},
+	{"watch", measureWatch},
+	{"memory", measureMemory},
+	{"readers", measureReaders},
+}
+
+func main() {
+	if job := os.Getenv(childEnv); job != "" {
+		exit(runChild(job, os.Args[1:]))
+		return
+	}
+	exit(run(parseFlags()))
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "syncbench:", err)
+		os.Exit(1)
+	}
+}
+
+func parseFlags() settings {
+	var c settings
+	names := make([]string, len(measures))
+	for i, m := range measures {
+		names[i] = m.name
+	}
+	which := flag.String("measures", strings.Join(names, ","), "what to measure")
+	of := flag.String("of", strings.Join([]string{floeName, peerName, serialName}, ","), "contestants to run")
+	flag.IntVar(&c.runs, "runs", 7, "runs of each contestant; medians are given")
+	flag.IntVar(&c.smallTx, "small", 5000, "first: one-row transactions on the server")
+	flag.IntVar(&c.bulkMB, "bulk", 25, "first: MB in large transactions on the server")
+	flag.IntVar(&c.newTx, "new", 1000, "incremental: new one-row transactions for each run")
+	flag.IntVar(&c.commits, "commits", 500, "watch: commits timed")
+	flag.IntVar(&c.sizeMB, "size", 1024, "memory: MB of data on the server")
+	flag.IntVar(&c.hugeMB, "huge", 400, "memory: MB of the huge transaction")
+	variants := flag.String("variants", "medium,huge,rewrite,snapshots", "memory: variants to run")
+	flag.IntVar(&c.memoryRuns, "memory-runs", 5, "memory: runs of each contestant")
+	memoryOf := flag.String("memory-of", floeName, "memory: contestants to run, of floe and peer")
+	flag.IntVar(&c.readers, "readers", 2, "readers: connections that query at once")
+	flag.IntVar(&c.backlogMB, "backlog", 32, "readers: MB of new transactions for each run")
+	flag.StringVar(&c.out, "out", "", "directory to write a table and a JSON file of each measure to")
+	flag.StringVar(&c.cpuprofile, "cpuprofile", "", "write a CPU profile of this process to the file; best with -of floe and one measure")
+	flag.Parse()
+	c.measures, c.of, c.variants, c.memoryOf = split(*which), split(*of), split(*variants), split(*memoryOf)
+	return c
+}
+
+func split(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// run runs the measures asked for and reports each as it ends.
+func run(c settings) error {
+	if c.runs < 1 || c.memoryRuns < 1 || c.readers < 1 {
+		return errors.New("-runs, -memory-runs and -readers must be at least 1")
+	}
+	stop, err := profile(c.cpuprofile)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	for _, name := range c.measures {
+		i := slices.IndexFunc(measures, func(m measure) bool { return m.name == name })
+		if i < 0 {
+			return fmt.Errorf("no measure is called %q", name)
+		}
+		if err := runOne(measures[i], c); err != nil {
+			return fmt.Errorf("measure %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// runOne runs a measure, prints what it finds as it does, and saves it where that is asked for.
+func runOne(m measure, c settings) error {
+	rep := newReport(m.name, time.Now())
+	rep.writeHead(os.Stdout)
+	err := runHosted(m, c, func(r result) {
+		rep.Results = append(rep.Results, r)
+		r.write(os.Stdout)
+	})
+	fmt.Println()
+	if err != nil || c.out == "" {
+		return err
+	}
+	return rep.save(c.out)
+}
+
+// runHosted gives a measure its host and cleans up behind it.
+func runHosted(m measure, c settings, emit func(result)) (err error) {
+	h := newHost()
+	defer func() { err = cmp.Or(err, h.finish(recover())) }()
+	return m.run(h, c, emit)
+}
+
+func profile(path string) (stop func(), err error) {
+	if path == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, err
+	}
+	return func() { pprof.StopCPUProfile(); f.Close() }, nil
+}
