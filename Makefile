@@ -55,7 +55,7 @@ test-qemu: ## run the core tests on other processors under QEMU
 	TESTFLAGS="$(TESTFLAGS)" QEMU_ARCH="$(QEMU_ARCH)" tools/test-qemu.sh $(QEMU_TEST)
 
 bench: ## run the benchmarks against the peers: see bench/README.md
-	cd bench && CGO_ENABLED=1 $(GO) test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
+	cd bench && CGO_ENABLED=1 $(GO) run ./cmd/syncbench -out results
 
 ci: ## run what continuous integration runs
 	.ci/run

@@ -36,7 +36,10 @@ type applier struct {
 	open   bool // a transaction is open
 	// spilled says that it holds pages that may lie beyond the database's end.
 	spilled bool
-	compat  schemaWatch
+	// replaces says that the pages to come are of another database than those
+	// that are there.
+	replaces bool
+	compat   schemaWatch
 }
 
 // openApplier opens the replica's database for writing.
@@ -158,16 +161,32 @@ func (a *applier) writeAll(pages *pageSet, size uint32) error {
 		pages.set(1, first)
 	}
 	if err == nil && hasFirst {
-		err = a.writePage(1, first)
+		err = a.writeFirst(first)
 	}
 	if err == nil {
 		err = a.compat.adapt(a.ctx, a.conn)
+	}
+	if hasFirst {
+		a.compat.cookie = schemaCookie(first)
 	}
 	if err == nil && (have != int64(size) || a.spilled) {
 		// The last thing written: each page makes SQLite forget the cut.
 		err = a.writePage(size+1, nil)
 	}
 	return err
+}
+
+// writeFirst writes page 1, with a schema cookie that readers can go by.
+func (a *applier) writeFirst(first []byte) error {
+	have, err := a.pragma("schema_version")
+	if err != nil {
+		return fmt.Errorf("schema cookie: %w", err)
+	}
+	if cookie := a.compat.nextCookie(schemaCookie(first), uint32(have), a.replaces); cookie != schemaCookie(first) {
+		first = bytes.Clone(first)
+		putSchemaCookie(first, cookie)
+	}
+	return a.writePage(1, first)
 }
 
 func (a *applier) write(pages *pageSet) error {

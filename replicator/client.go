@@ -163,6 +163,9 @@ func (c *client) hello(ctx context.Context) (frames.Hello, error) {
 	return h, nil
 }
 
+// greeted tells whether a server has answered a hello.
+func (c *client) greeted() bool { return c.session.Load() != nil }
+
 // sureHello says hello, twice and comparing the answers where that is asked for:
 // nothing else vouches for a log id, and a wrong one has a replica begin anew.
 func (c *client) sureHello(ctx context.Context, twice bool) (frames.Hello, error) {
@@ -310,7 +313,8 @@ func statusError(method string, s frames.Status) error {
 		return fmt.Errorf("%w: %w", errNoHello, err)
 	case s.Code == statusFailedPrecondition && s.Message == "NAMESPACE_DOESNT_EXIST":
 		return fmt.Errorf("%w: %w", ErrNamespaceNotFound, err)
-	case s.Code == statusUnauthenticated || s.Code == statusPermissionDenied:
+	case s.Code == statusUnauthenticated || s.Code == statusPermissionDenied,
+		s.Code == statusInternal && strings.Contains(s.Message, "auth header"): // none was given
 		return fmt.Errorf("%w: %w", ErrAuth, err)
 	case s.Code == statusUnimplemented:
 		return fmt.Errorf("%w: %w", ErrNotLibSQL, err)

@@ -21,7 +21,7 @@ import (
 type schemaWatch struct {
 	known   bool            // pages and cookie are those of the last adapted state
 	pages   map[uint32]bool // the pages of sqlite_schema but page 1
-	cookie  uint32          // the schema cookie
+	cookie  uint32          // the schema cookie that the primary had then
 	touched bool
 }
 
@@ -46,6 +46,23 @@ func (w *schemaWatch) note(pages *pageSet) {
 
 // schemaCookie reads the cookie from page 1, https://sqlite.org/fileformat2.html#schema_cookie
 func schemaCookie(first []byte) uint32 { return binary.BigEndian.Uint32(first[40:]) }
+
+func putSchemaCookie(first []byte, cookie uint32) { binary.BigEndian.PutUint32(first[40:], cookie) }
+
+// nextCookie gives the schema cookie for a page 1 on which the primary has
+// theirs, where the local file has ours. A connection goes on with the schema it
+// has read for as long as the cookie is the same, so no cookie may come back with
+// another schema, as it would where another database replaces the one there is.
+// Until the primary's cookie has overtaken it, such a replica counts by itself.
+func (w *schemaWatch) nextCookie(theirs, ours uint32, replaced bool) uint32 {
+	switch unchanged := theirs == ours || w.known && theirs == w.cookie; {
+	case theirs > ours:
+		return theirs
+	case unchanged && !replaced:
+		return ours
+	}
+	return ours + 1
+}
 
 // holdsForeign tells whether a page may hold DDL that is adapted.
 func holdsForeign(page []byte) bool {

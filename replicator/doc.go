@@ -21,6 +21,6 @@
 // at any instruction, or a loss of power, costs at most work done again.
 //
 // Memory stays bounded however large the log or a single transaction is: at most
-// [fetchBuffers] chunks of [chunkFrames] frames in flight (34 MB), [batchPages]
+// [fetchBuffers] chunks of [chunkFrames] frames in flight (17 MB), [batchPages]
 // pages gathered (8 MB) and SQLite's own page cache (8 MB).
 package replicator

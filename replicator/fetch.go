@@ -20,7 +20,7 @@ import (
 const (
 	fetchWorkers = 4
 	fetchBuffers = 2 * fetchWorkers
-	chunkFrames  = 1024
+	chunkFrames  = 512
 	// leastChunk is where parallel requests cease to pay: so many frames are asked
 	// for with one BatchLogEntries request, which leaves its connection usable.
 	leastChunk = 256

@@ -113,6 +113,7 @@ func (s *session) ready(ctx context.Context, id frames.LogID, upTo uint64) error
 	s.log, s.goal = id, upTo
 	if s.applier != nil {
 		s.applier.use(ctx)
+		s.applier.replaces = s.rebuild
 		switch {
 		case s.rebuild:
 			// Readers go from the old database to the new one in one step. Frames
@@ -282,6 +283,7 @@ func (s *session) afterCommit(frameNo uint64) error {
 		return err
 	}
 	s.rebuild, s.batch.floor = false, 0
+	s.applier.replaces = false
 	s.applied(at)
 	return nil
 }
@@ -386,7 +388,7 @@ func (s *session) doubt() error {
 
 // samePage compares a page with the primary's, but for what SQLite sets itself
 // on commit (the change counter, version-valid-for and library version of page
-// 1) and for a schema that was adapted (compat.go).
+// 1), the schema cookie, and a schema that was adapted (compat.go).
 func samePage(no uint32, ours, theirs []byte) bool {
 	return sameBytes(no, ours, theirs, holdsForeign(theirs))
 }
@@ -401,7 +403,7 @@ func sameBytes(no uint32, ours, theirs []byte, adapted bool) bool {
 		theirs = adaptVectorCalls(theirs)
 	}
 	for i := range ours {
-		own := no == 1 && (24 <= i && i < 28 || 92 <= i && i < 100)
+		own := no == 1 && (24 <= i && i < 28 || 40 <= i && i < 44 || 92 <= i && i < 100)
 		blanked := adapted && ours[i] == ' ' && strings.IndexByte("RANDOMWIrandomwi,\n\r", theirs[i]) >= 0
 		if ours[i] != theirs[i] && !own && !blanked {
 			return false

@@ -142,7 +142,15 @@ func (s *session) pull(ctx context.Context, to uint64) error {
 	if s.next() > to {
 		return nil
 	}
-	return s.pullFrom(ctx, s.next(), to)
+	err := s.pullFrom(ctx, s.next(), to)
+	if errors.Is(err, ErrCorrupt) && s.any && s.rec.HasFrame && s.last == s.rec.FrameNo {
+		// What does not follow the last frame applied may be the log of a primary
+		// that lost it, and went on with others.
+		if tipErr := s.pullFrom(ctx, s.last, s.last); errors.Is(tipErr, ErrDiverged) {
+			return tipErr
+		}
+	}
+	return err
 }
 
 func (s *session) pullFrom(ctx context.Context, from, to uint64) error {
@@ -194,6 +202,9 @@ func (s *session) takeChunk(ch *chunk) error {
 	for i := range ch.n {
 		f := ch.frame(i)
 		if s.any && f.FrameNo() == s.last {
+			if s.sumOK && s.sum != f.Checksum() {
+				return fmt.Errorf("%w: the primary has another frame %d now", ErrDiverged, s.last)
+			}
 			if err := s.checkTip(f); err != nil {
 				return err
 			}

@@ -242,3 +242,17 @@ func TestReplacedPrimaryIsFollowedThroughSnapshots(t *testing.T) {
 	mustSync(t, r)
 	checkEqual(t, r.cfg.Path, srv)
 }
+
+func TestSchemaCookieIsThePrimarysWhileItIsTheSameOne(t *testing.T) {
+	srv := sqldtest.Start(t)
+	fill(t, srv, 2, 0)
+	r := openTest(t, srv)
+	for round := range 3 {
+		mustSync(t, r)
+		ours, theirs := schemaCookie(image(t, r.cfg.Path)), schemaCookie(srv.PrimaryImage(t))
+		if ours != theirs {
+			t.Errorf("round %d: cookie %d, the primary's is %d", round, ours, theirs)
+		}
+		srv.Exec(t, fmt.Sprintf("CREATE TABLE round%d(x)", round))
+	}
+}

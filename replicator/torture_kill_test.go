@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -72,7 +71,7 @@ func runChild(mode string) error {
 // the test when the child ended by itself with an error.
 func killChild(t *testing.T, mode, path, remote string, after time.Duration) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
+	cmd := sqldtest.Self(t.Context())
 	cmd.Env = append(os.Environ(), childEnv+"="+mode, childPathEnv+"="+path, childRemoteEnv+"="+remote)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

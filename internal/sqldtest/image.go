@@ -167,7 +167,8 @@ func sizeFromHeader(img []byte) ([]byte, error) {
 
 // DiffPages compares two database images page by page and describes the first difference, or gives "" when there is
 // none. It leaves out what SQLite sets by itself when it commits a page 1 that it was given: the file change counter
-// (bytes 24-27), and the version-valid-for number and the library's version (bytes 92-99).
+// (bytes 24-27), and the version-valid-for number and the library's version (bytes 92-99). It also leaves out the
+// schema cookie (bytes 40-43), which a replica counts by itself once its primary was replaced.
 // https://sqlite.org/fileformat2.html#the_database_header
 func DiffPages(a, b []byte) string {
 	for off := 0; off < min(len(a), len(b)); off += pageSize {
@@ -191,6 +192,7 @@ func pageAt(img []byte, off int) []byte { return img[off:min(off+pageSize, len(i
 func withoutCounters(page []byte) []byte {
 	page = bytes.Clone(page)
 	clear(page[min(24, len(page)):min(28, len(page))])
+	clear(page[min(40, len(page)):min(44, len(page))])
 	clear(page[min(92, len(page)):min(100, len(page))])
 	return page
 }

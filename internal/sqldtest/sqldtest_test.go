@@ -5,11 +5,9 @@ import (
 	"errors"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -216,11 +214,12 @@ func TestServerEndsWithAKilledTestProcess(t *testing.T) {
 	}
 	serverBinary(t)
 	addrFile := filepath.Join(t.TempDir(), "addr")
-	cmd := exec.Command(os.Args[0], "-test.run=^TestHelperServer$")
+	if os.Getenv("FLOE_TEST_EXEC") != "" {
+		t.Skip("an emulator does not pass the parent-death signal on")
+	}
+	cmd := Self(t.Context(), "-test.run=^TestHelperServer$")
 	cmd.Env = append(os.Environ(), "SQLDTEST_ADDR_FILE="+addrFile)
-	if err := cmd.Start(); errors.Is(err, syscall.ENOEXEC) {
-		t.Skip("this system runs the test binary under an emulator only")
-	} else if err != nil {
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	var addr string
