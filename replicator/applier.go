@@ -1,7 +1,6 @@
 package replicator
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 
@@ -81,6 +80,9 @@ func (a *applier) prepare() error {
 	if err := a.conn.Exec(a.ctx, fmt.Sprintf("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = %d", checkpointPages)); err != nil {
 		return err
 	}
+	// A schema that holds DDL of libSQL fails the first statement that reads it, and
+	// only that one.
+	_ = a.conn.Exec(a.ctx, "SELECT 1 FROM sqlite_schema LIMIT 0")
 	a.insert, err = a.conn.Prepare("INSERT INTO sqlite_dbpage(pgno, data) VALUES (?1, ?2)")
 	return err
 }
@@ -162,12 +164,8 @@ func (a *applier) writeAll(pages *pageSet, size uint32) error {
 	}
 	if err == nil && hasFirst {
 		err = a.writeFirst(first)
-	}
-	if err == nil {
+	} else if err == nil {
 		err = a.compat.adapt(a.ctx, a.conn)
-	}
-	if hasFirst {
-		a.compat.cookie = schemaCookie(first)
 	}
 	if err == nil && (have != int64(size) || a.spilled) {
 		// The last thing written: each page makes SQLite forget the cut.
@@ -176,17 +174,30 @@ func (a *applier) writeAll(pages *pageSet, size uint32) error {
 	return err
 }
 
-// writeFirst writes page 1, with a schema cookie that readers can go by.
+// writeFirst writes page 1, with a schema cookie that readers can go by. Where
+// the schema may have to be adapted, the cookie stays as it is meanwhile: a new
+// one has the next statement read the schema, and SQLite allows no more writes in
+// a transaction in which it has found a b-tree that looks damaged.
 func (a *applier) writeFirst(first []byte) error {
 	have, err := a.pragma("schema_version")
 	if err != nil {
 		return fmt.Errorf("schema cookie: %w", err)
 	}
-	if cookie := a.compat.nextCookie(schemaCookie(first), uint32(have), a.replaces); cookie != schemaCookie(first) {
-		first = bytes.Clone(first)
-		putSchemaCookie(first, cookie)
+	theirs := schemaCookie(first)
+	cookie := a.compat.nextCookie(theirs, uint32(have), a.replaces)
+	if a.compat.touched {
+		if err := a.writePage(1, withCookie(first, uint32(have))); err != nil {
+			return err
+		}
+		if err := a.compat.adapt(a.ctx, a.conn); err != nil {
+			return err
+		}
+		if first, err = a.page(1); err != nil {
+			return err
+		}
 	}
-	return a.writePage(1, first)
+	a.compat.cookie = theirs
+	return a.writePage(1, withCookie(first, cookie))
 }
 
 func (a *applier) write(pages *pageSet) error {
@@ -234,13 +245,7 @@ func (a *applier) abort() {
 }
 
 // page reads one page of the last committed state; nil beyond the end.
-func (a *applier) page(no uint32) (page []byte, err error) {
-	err = a.conn.Query(a.ctx, "SELECT data FROM sqlite_dbpage WHERE pgno = ?1", []any{int64(no)}, func(s *engine.Stmt) error {
-		page = bytes.Clone(s.ColumnRaw(0))
-		return nil
-	})
-	return page, err
-}
+func (a *applier) page(no uint32) ([]byte, error) { return readPage(a.ctx, a.conn, no) }
 
 // checkpoint copies what it can of the WAL into the database file.
 func (a *applier) checkpoint() error {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/frames"
 )
 
 // A libSQL schema can hold DDL that plain SQLite does not parse: one table with
@@ -47,7 +48,12 @@ func (w *schemaWatch) note(pages *pageSet) {
 // schemaCookie reads the cookie from page 1, https://sqlite.org/fileformat2.html#schema_cookie
 func schemaCookie(first []byte) uint32 { return binary.BigEndian.Uint32(first[40:]) }
 
-func putSchemaCookie(first []byte, cookie uint32) { binary.BigEndian.PutUint32(first[40:], cookie) }
+// withCookie returns page 1 with another schema cookie.
+func withCookie(first []byte, cookie uint32) []byte {
+	first = bytes.Clone(first)
+	binary.BigEndian.PutUint32(first[40:], cookie)
+	return first
+}
 
 // nextCookie gives the schema cookie for a page 1 on which the primary has
 // theirs, where the local file has ours. A connection goes on with the schema it
@@ -97,20 +103,108 @@ func (w *schemaWatch) adapt(ctx context.Context, conn *engine.Conn) error {
 	return nil
 }
 
-// rereadSchema has SQLite decode the schema's pages anew. A page written through
-// sqlite_dbpage changes under the b-tree layer, which goes on with the number
-// and places of cells that it found before, until a rollback puts the page back:
-// here to what it is already.
+// rereadSchema has SQLite see the schema as the pages written have it. A page
+// written through sqlite_dbpage changes under the b-tree layer, which goes on
+// with the size of the database, and with the number and places of a page's
+// cells, that it found before. A rollback to a savepoint makes it look again: at
+// the size always, at a page when that is put back, here to what it is already.
+// Nothing may ask SQLite for the schema before, not even dbstat, so the pages are
+// found without it.
 func rereadSchema(ctx context.Context, conn *engine.Conn) error {
-	const script = `SAVEPOINT reread;
-		INSERT INTO sqlite_dbpage(pgno, data) SELECT pgno, data FROM sqlite_dbpage
-			WHERE pgno IN (SELECT pageno FROM dbstat('main') WHERE name = 'sqlite_schema');
-		ROLLBACK TO reread;
-		RELEASE reread`
-	if err := conn.Exec(ctx, script); err != nil {
+	if err := rewriteSchema(ctx, conn); err != nil {
 		return fmt.Errorf("read the schema anew: %w", err)
 	}
 	return nil
+}
+
+func rewriteSchema(ctx context.Context, conn *engine.Conn) error {
+	if err := conn.Exec(ctx, "SAVEPOINT reread; ROLLBACK TO reread"); err != nil {
+		return err
+	}
+	pages, err := schemaTree(func(no uint32) ([]byte, error) { return readPage(ctx, conn, no) })
+	if err != nil {
+		return err
+	}
+	for _, p := range pages {
+		if err := conn.Exec(ctx, "INSERT INTO sqlite_dbpage(pgno, data) VALUES (?1, ?2)", int64(p.no), p.data); err != nil {
+			return err
+		}
+	}
+	return conn.Exec(ctx, "ROLLBACK TO reread; RELEASE reread")
+}
+
+// treePage is one page of a b-tree.
+type treePage struct {
+	no   uint32
+	data []byte
+}
+
+// The table b-tree pages, https://sqlite.org/fileformat2.html#b_tree_pages
+const (
+	interiorTable = 0x05
+	leafTable     = 0x0d
+)
+
+// schemaTree gives the interior and leaf pages of sqlite_schema, whose root is
+// page 1. It does not look at overflow pages.
+func schemaTree(read func(no uint32) ([]byte, error)) ([]treePage, error) {
+	var tree []treePage
+	var seen pageBits
+	for todo := []uint32{1}; len(todo) > 0; {
+		no := todo[0]
+		todo = todo[1:]
+		data, err := read(no)
+		if err != nil {
+			return nil, err
+		}
+		if len(data) != frames.PageSize || !seen.add(no) {
+			return nil, fmt.Errorf("%w: page %d is no page of the schema", ErrCorrupt, no)
+		}
+		tree = append(tree, treePage{no, data})
+		children, err := childPages(no, data)
+		if err != nil {
+			return nil, err
+		}
+		todo = append(todo, children...)
+	}
+	return tree, nil
+}
+
+// childPages gives the pages below a page of a table b-tree.
+func childPages(no uint32, data []byte) ([]uint32, error) {
+	header := 0
+	if no == 1 {
+		header = 100 // the database's own
+	}
+	switch data[header] {
+	case leafTable:
+		return nil, nil
+	case interiorTable:
+	default:
+		return nil, fmt.Errorf("%w: page %d of the schema is of type %#02x", ErrCorrupt, no, data[header])
+	}
+	cells := int(binary.BigEndian.Uint16(data[header+3:]))
+	if header+12+2*cells > len(data) {
+		return nil, fmt.Errorf("%w: page %d of the schema has %d cells", ErrCorrupt, no, cells)
+	}
+	children := []uint32{binary.BigEndian.Uint32(data[header+8:])}
+	for i := range cells {
+		at := int(binary.BigEndian.Uint16(data[header+12+2*i:]))
+		if at+4 > len(data) {
+			return nil, fmt.Errorf("%w: page %d of the schema has a cell at %d", ErrCorrupt, no, at)
+		}
+		children = append(children, binary.BigEndian.Uint32(data[at:]))
+	}
+	return children, nil
+}
+
+// readPage reads a page as the open transaction has it; nil beyond the end.
+func readPage(ctx context.Context, conn *engine.Conn, no uint32) (page []byte, err error) {
+	err = conn.Query(ctx, "SELECT data FROM sqlite_dbpage WHERE pgno = ?1", []any{int64(no)}, func(s *engine.Stmt) error {
+		page = bytes.Clone(s.ColumnRaw(0))
+		return nil
+	})
+	return page, err
 }
 
 // learn finds the pages that hold the schema now.

@@ -26,13 +26,16 @@ var (
 	// ErrNotReplica says that a database file exists without a position file:
 	// it is somebody's own database, not a replica.
 	ErrNotReplica = errors.New("not a replica: the database has no position file")
-	// ErrPositionFile says that the position file is damaged.
+	// ErrPositionFile says that the position file is damaged. The way out is to
+	// delete it and the database, and to sync anew.
 	ErrPositionFile = errors.New("the position file is damaged")
 	// ErrAhead says that the replica is at a later frame than its primary has:
 	// the primary lost commits, or is another one.
 	ErrAhead = errors.New("the replica is ahead of the primary")
 	// ErrDiverged says that the local file, or the primary's log, is not what it
 	// was when the replica's position was recorded.
+	// Its own changes are lost when the way out is taken: to delete the database
+	// and its position file, and to sync anew.
 	ErrDiverged = errors.New("the replica and the primary's log have diverged")
 	// ErrPageSize says that the local database does not have libSQL's page size
 	// of 4,096 bytes.
