@@ -19,7 +19,7 @@ func (s *session) sync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.adopt(ctx, h); err != nil {
+	if err := s.adopt(h); err != nil {
 		return err
 	}
 	if err := s.catchUp(ctx, h); err != nil {
@@ -37,21 +37,15 @@ func (s *session) hello(ctx context.Context) (frames.Hello, error) {
 	if s.r.client == nil {
 		return frames.Hello{}, ErrNoServer
 	}
-	wait := backoff{most: s.r.cfg.Retries}
-	for {
-		h, err := s.r.client.sureHello(ctx, s.doubleRead())
-		if err == nil {
-			s.r.change(func() { s.r.stats.Primary, s.r.stats.HasPrimary = h.Current, h.HasCurrent })
-			return h, nil
-		}
-		if err := wait.wait(ctx, err); err != nil {
-			return frames.Hello{}, err
-		}
+	h, err := s.r.client.greet(ctx, s.r.cfg.Retries, s.doubleRead())
+	if err == nil {
+		s.r.change(func() { s.r.stats.Primary, s.r.stats.HasPrimary = h.Current, h.HasCurrent })
 	}
+	return h, err
 }
 
 // adopt compares the replica's position with what the server has.
-func (s *session) adopt(ctx context.Context, h frames.Hello) error {
+func (s *session) adopt(h frames.Hello) error {
 	s.goal = h.Current
 	switch {
 	case !s.rec.HasFrame:
@@ -82,11 +76,11 @@ func (s *session) catchUp(ctx context.Context, h frames.Hello) error {
 	for s.next() <= h.Current || !s.proven {
 		before := s.next()
 		err := s.pull(ctx, h.Current)
-		switch {
-		case errors.Is(err, errNeedSnapshot):
+		if errors.Is(err, errNeedSnapshot) {
 			err = s.pullSnapshot(ctx, h.Current)
-		case errors.Is(err, errNoHello):
-			err = s.helloAgain(ctx, h, err, &wait)
+		}
+		if errors.Is(err, errNoHello) {
+			err = greetAgain(ctx, s.hello, h.LogID, err, &wait)
 		}
 		if err != nil {
 			return err
@@ -102,22 +96,6 @@ func (s *session) catchUp(ctx context.Context, h frames.Hello) error {
 
 // errNoProgress says that the server answers, and gives nothing.
 var errNoProgress = errors.New("the server gives no frames though it has some")
-
-// helloAgain opens a new session after the server has said that it knows none.
-func (s *session) helloAgain(ctx context.Context, h frames.Hello, cause error, wait *backoff) error {
-	// errNoHello is not worth a retry elsewhere; here it is what is retried.
-	if err := wait.wait(ctx, errors.New(cause.Error())); err != nil {
-		return err
-	}
-	again, err := s.hello(ctx)
-	if err != nil {
-		return err
-	}
-	if again.LogID != h.LogID {
-		return fmt.Errorf("%w: %s became %s during the sync", errLogChanged, h.LogID, again.LogID)
-	}
-	return nil
-}
 
 // pull fetches frames up to the one numbered to and takes them in. The first
 // time, it begins at the last frame applied, to see whether file and log agree.

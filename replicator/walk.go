@@ -74,7 +74,7 @@ func (w *walk) run(ctx context.Context) error {
 			err = w.readSnapshot(ctx)
 		}
 		if errors.Is(err, errNoHello) {
-			err = w.greetAgain(ctx, err, &wait)
+			err = greetAgain(ctx, w.greet, w.log, err, &wait)
 		}
 		if err != nil {
 			return err
@@ -86,18 +86,23 @@ func (w *walk) run(ctx context.Context) error {
 	return nil
 }
 
-// greetAgain opens a new session after the server has said that it knows none.
-func (w *walk) greetAgain(ctx context.Context, cause error, wait *backoff) error {
+func (w *walk) greet(ctx context.Context) (frames.Hello, error) {
+	return w.client.greet(ctx, w.retries, w.twice)
+}
+
+// greetAgain opens a new session, by hello, after the server has said that it
+// knows none. The log must still be the one with the id log.
+func greetAgain(ctx context.Context, hello func(context.Context) (frames.Hello, error), log frames.LogID, cause error, wait *backoff) error {
 	// errNoHello is not worth a retry elsewhere; here it is what is retried.
 	if err := wait.wait(ctx, errors.New(cause.Error())); err != nil {
 		return err
 	}
-	h, err := w.client.greet(ctx, w.retries, w.twice)
+	h, err := hello(ctx)
 	if err != nil {
 		return err
 	}
-	if h.LogID != w.log {
-		return fmt.Errorf("%w: %s became %s meanwhile", errLogChanged, w.log, h.LogID)
+	if h.LogID != log {
+		return fmt.Errorf("%w: %s became %s meanwhile", errLogChanged, log, h.LogID)
 	}
 	return nil
 }
@@ -186,7 +191,7 @@ func (w *walk) passSnapshot(ctx context.Context, pass *snapshotPass) error {
 			wait.progress()
 		}
 		if errors.Is(err, errNoHello) {
-			err = w.greetAgain(ctx, err, &wait)
+			err = greetAgain(ctx, w.greet, w.log, err, &wait)
 		} else {
 			err = wait.wait(ctx, err)
 		}
