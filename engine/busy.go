@@ -2,7 +2,6 @@ package engine
 
 import (
 	"math"
-	"sync"
 	"time"
 	"unsafe"
 
@@ -31,44 +30,16 @@ type busyWait struct {
 	interrupted bool            // Interrupt ended a wait of the running statement
 }
 
-// callbackConns finds the connection of a callback. SQLite holds the number and never a Go pointer.
-var callbackConns = struct {
-	sync.RWMutex
-	last  uintptr
-	conns map[uintptr]*Conn
-}{conns: make(map[uintptr]*Conn)}
+var busyHandler = cFunc(onBusy)
 
-func registerConn(c *Conn) uintptr {
-	callbackConns.Lock()
-	defer callbackConns.Unlock()
-	callbackConns.last++
-	callbackConns.conns[callbackConns.last] = c
-	return callbackConns.last
-}
-
-func unregisterConn(handle uintptr) {
-	callbackConns.Lock()
-	defer callbackConns.Unlock()
-	delete(callbackConns.conns, handle)
-}
-
-func callbackConn(handle uintptr) *Conn {
-	callbackConns.RLock()
-	defer callbackConns.RUnlock()
-	return callbackConns.conns[handle]
-}
-
-// busyHandler is a C function pointer as the transpiled library has them: the address of a Go function value
-// that takes the library's thread state first.
-var busyHandler = func() uintptr {
-	f := onBusy
-	return *(*uintptr)(unsafe.Pointer(&f))
-}()
+// cFunc makes a C function pointer of f as the transpiled library has them: the address of a Go function value that
+// takes the library's thread state first. f has to be a function at package level: nothing keeps a closure alive.
+func cFunc[F any](f F) uintptr { return *(*uintptr)(unsafe.Pointer(&f)) }
 
 // onBusy is called by SQLite when a lock is held by others. 1 asks for another try, 0 gives up. It runs no code
 // of a user's, not even that of a context, so that nothing panics across SQLite's frames.
 func onBusy(_ *libc.TLS, handle uintptr, count int32) int32 {
-	c := callbackConn(handle)
+	c := conns.get(handle)
 	if c == nil {
 		return 0
 	}
@@ -120,7 +91,7 @@ func (c *Conn) SetBusyTimeout(d time.Duration) {
 
 func (c *Conn) installBusyHandler(timeout time.Duration) {
 	if c.busy.handle == 0 {
-		c.busy.handle = registerConn(c)
+		c.busy.handle = conns.add(c)
 	}
 	c.busy.timeout = max(timeout, 0)
 	sqlite3.Xsqlite3_busy_handler(c.tls, c.db, busyHandler, c.busy.handle)
@@ -140,7 +111,7 @@ func (c *Conn) adoptBusyTimeout() {
 
 func (c *Conn) removeBusyHandler() {
 	if c.busy.handle != 0 {
-		unregisterConn(c.busy.handle)
+		conns.remove(c.busy.handle)
 		c.busy.handle = 0
 	}
 }

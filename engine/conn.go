@@ -20,6 +20,9 @@ type Conn struct {
 	scratch uintptr
 	text    textBuffer
 	stmts   *Stmt // all open statements
+	owned   map[owned]struct{}
+
+	failure error // why a callback of the running statement failed
 
 	busy       busyWait
 	interrupts interrupts
@@ -68,6 +71,7 @@ func (c *Conn) Close() error {
 	for c.stmts != nil {
 		c.stmts.finalize()
 	}
+	c.discardOwned()
 	c.interrupts.detach()
 	if rc := sqlite3.Xsqlite3_close(c.tls, c.db); rc != sqlite3.SQLITE_OK {
 		err := c.lastError("close", "", rc)

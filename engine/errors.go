@@ -43,7 +43,7 @@ type Error struct {
 	// https://sqlite.org/c3ref/error_offset.html
 	Offset int
 
-	cause error // what ended a statement early
+	cause error // what ended a statement early: a context, an interrupt, or a callback that failed
 }
 
 // Error returns the operation, SQLite's message, the name of the extended code, and the statement.
@@ -78,11 +78,16 @@ func (e *Error) Is(target error) bool {
 	if !ok {
 		return false
 	}
-	return code == e.Code || code == e.Extended || code == Interrupt && e.cause != nil
+	return code == e.Code || code == e.Extended || code == Interrupt && e.endedEarly()
 }
 
-// Unwrap returns the error of the context that ended the statement. It is nil if no context did, but for a wait
-// for a lock that [Conn.Interrupt] ended, which is [Interrupt].
+// endedEarly reports whether a context or an interrupt ended the statement.
+func (e *Error) endedEarly() bool {
+	return e.cause != nil && (e.Code == Interrupt || e.Code == Busy)
+}
+
+// Unwrap returns what ended the statement early: the error of its context, [Interrupt] if [Conn.Interrupt] ended a
+// wait for a lock, or the error of a Go callback, which is a [*PanicError] if it panicked. Otherwise it is nil.
 func (e *Error) Unwrap() error { return e.cause }
 
 // newError makes the error of a refusal that SQLite was not asked about.

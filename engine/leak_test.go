@@ -74,7 +74,7 @@ func TestNothingLeaks(t *testing.T) {
 			}
 		})
 	}
-	if n := len(callbackConns.conns); n > 1 {
+	if n := conns.count(); n > 1 {
 		t.Errorf("%d connections are registered for callbacks, only one is open", n)
 	}
 }

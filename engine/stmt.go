@@ -115,7 +115,8 @@ func (c *Conn) compile(ctx context.Context, sql string) (s *Stmt, tail string, e
 	rc := sqlite3.Xsqlite3_prepare_v3(c.tls, c.db, text, int32(len(sql)+1), 0, c.slot(0), c.slot(1))
 	c.busy.done = nil
 	interrupted := c.busy.takeInterrupted()
-	if rc != sqlite3.SQLITE_OK {
+	if rc != sqlite3.SQLITE_OK || c.failure != nil {
+		sqlite3.Xsqlite3_finalize(c.tls, c.slotPointer(0))
 		err := c.endedError("prepare", sql, rc, cmp.Or(ctxEnded(ctx), interrupted))
 		c.adoptBusyTimeout()
 		return nil, "", err
@@ -175,7 +176,7 @@ func (s *Stmt) step(ctx context.Context, done <-chan struct{}) (bool, error) {
 		return s.stepWatched(ctx, done)
 	}
 	rc := sqlite3.Xsqlite3_step(s.c.tls, s.ptr)
-	if rc == sqlite3.SQLITE_ROW {
+	if rc == sqlite3.SQLITE_ROW && s.c.failure == nil {
 		return true, nil
 	}
 	return false, s.end(rc, nil)
@@ -192,7 +193,7 @@ func (s *Stmt) stepWatched(ctx context.Context, done <-chan struct{}) (bool, err
 		return false, cancelledError("step", s.sql, ctx.Err())
 	}
 	rc := w.run(s)
-	if rc == sqlite3.SQLITE_ROW {
+	if rc == sqlite3.SQLITE_ROW && s.c.failure == nil {
 		return true, nil
 	}
 	var cause error
@@ -225,8 +226,12 @@ func (s *Stmt) endWatch() {
 // end finishes an execution whose last step returned rc. cause is the error of a context that has ended.
 func (s *Stmt) end(rc int32, cause error) error {
 	interrupted := s.c.busy.takeInterrupted()
-	if rc == sqlite3.SQLITE_DONE {
+	if rc == sqlite3.SQLITE_DONE && s.c.failure == nil {
 		s.reset()
+		// A rollback that the reset ended in may have called a callback too.
+		if s.c.failure != nil {
+			return s.c.endedError("step", s.sql, sqlite3.SQLITE_ABORT, nil)
+		}
 		return nil
 	}
 	err := s.c.endedError("step", s.sql, rc, cmp.Or(cause, interrupted))
@@ -236,11 +241,29 @@ func (s *Stmt) end(rc int32, cause error) error {
 
 // endedError is the error of a call that returned rc, with the cause that ended it early, if rc is what such an
 // end looks like: a statement can fail by itself in the moment in which its context ends.
+//
+// A callback that failed is the cause before all others. It may have no way to make SQLite fail, so that rc is one of
+// success: the error is Abort then.
 func (c *Conn) endedError(op, sql string, rc int32, cause error) *Error {
+	if failure := c.takeFailure(); failure != nil {
+		return c.failedError(op, sql, rc, failure)
+	}
 	e := c.lastError(op, sql, rc)
 	if e.Code == Interrupt || e.Code == Busy {
 		e.cause = cause
 	}
+	return e
+}
+
+func (c *Conn) failedError(op, sql string, rc int32, failure error) *Error {
+	var e *Error
+	switch rc {
+	case sqlite3.SQLITE_OK, sqlite3.SQLITE_ROW, sqlite3.SQLITE_DONE:
+		e = newError(op, sql, Abort, "a callback failed")
+	default:
+		e = c.lastError(op, sql, rc)
+	}
+	e.cause = failure
 	return e
 }
 
