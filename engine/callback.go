@@ -44,8 +44,18 @@ func (c *Conn) takeFailure() error {
 	return err
 }
 
-// callGo runs a callback of a user's between SQLite's frames. Neither a panic nor runtime.Goexit gets past it; both
-// are noted as by callbackFailed, and so is the error that the callback returns.
+// ended is the error of a callback that did not return, given what recover returned. runtime.Goexit cannot be stopped:
+// it takes SQLite's frames down with the goroutine, and the connection is lost.
+func (c *Conn) ended(recovered any) error {
+	if recovered == nil {
+		c.lose()
+		return errGoexit
+	}
+	return &PanicError{Value: recovered, Stack: debug.Stack()}
+}
+
+// callGo runs a callback of a user's between SQLite's frames. No panic gets past it: it is noted as by callbackFailed,
+// and so is the error that the callback returns.
 func (c *Conn) callGo(callback func() error) (ok bool) {
 	returned := false
 	defer func() {
@@ -53,11 +63,7 @@ func (c *Conn) callGo(callback func() error) (ok bool) {
 			return
 		}
 		ok = false
-		if v := recover(); v != nil {
-			c.callbackFailed(&PanicError{Value: v, Stack: debug.Stack()})
-			return
-		}
-		c.callbackFailed(errGoexit)
+		c.callbackFailed(c.ended(recover()))
 	}()
 	err := callback()
 	returned = true

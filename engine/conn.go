@@ -22,7 +22,10 @@ type Conn struct {
 	stmts   *Stmt // all open statements
 	owned   map[owned]struct{}
 
-	failure error // why a callback of the running statement failed
+	failure error  // why a callback of the running statement failed
+	raised  raised // the last error of a function of SQL, which SQLite knows of
+
+	collations collations
 
 	busy       busyWait
 	interrupts interrupts
@@ -55,7 +58,17 @@ func (c *Conn) refused() error {
 	return ErrConcurrentUse
 }
 
-func (c *Conn) leave() { c.state.Store(stateFree) }
+// leave opens the connection for the next call, unless it was lost during this one.
+func (c *Conn) leave() { c.state.CompareAndSwap(stateEntered, stateFree) }
+
+// lose gives the connection up, as closed: a callback ended its goroutine in the middle of SQLite, which cannot be
+// entered again, not even to close it. Its memory and file locks stay.
+func (c *Conn) lose() {
+	c.state.Store(stateClosed)
+	c.interrupts.detach()
+	c.removeBusyHandler()
+	c.removeCollationNeeded()
+}
 
 // Close finalises the statements that are still open, rolls back a transaction that is still open, and closes
 // the connection. Closing a closed connection does nothing and returns nil.
@@ -94,6 +107,7 @@ func (c *Conn) release() {
 		c.db = 0
 	}
 	c.removeBusyHandler()
+	c.removeCollationNeeded()
 	c.freeText()
 	sqlite3.Xsqlite3_free(c.tls, c.scratch)
 	c.scratch = 0

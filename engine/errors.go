@@ -43,7 +43,8 @@ type Error struct {
 	// https://sqlite.org/c3ref/error_offset.html
 	Offset int
 
-	cause error // what ended a statement early: a context, an interrupt, or a callback that failed
+	cause  error // what ended a statement early: a context, an interrupt, or a callback that failed
+	raised bool  // the cause is what a function of SQL returned
 }
 
 // Error returns the operation, SQLite's message, the name of the extended code, and the statement.
@@ -56,7 +57,7 @@ func (e *Error) Error() string {
 	b.WriteString(" (")
 	b.WriteString(e.Extended.String())
 	b.WriteString(")")
-	if e.cause != nil {
+	if e.cause != nil && !e.raised { // what a function returned is in the message
 		b.WriteString(": ")
 		b.WriteString(e.cause.Error())
 	}
@@ -83,7 +84,7 @@ func (e *Error) Is(target error) bool {
 
 // endedEarly reports whether a context or an interrupt ended the statement.
 func (e *Error) endedEarly() bool {
-	return e.cause != nil && (e.Code == Interrupt || e.Code == Busy)
+	return e.cause != nil && !e.raised && (e.Code == Interrupt || e.Code == Busy)
 }
 
 // Unwrap returns what ended the statement early: the error of its context, [Interrupt] if [Conn.Interrupt] ended a

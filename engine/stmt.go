@@ -249,6 +249,10 @@ func (c *Conn) endedError(op, sql string, rc int32, cause error) *Error {
 		return c.failedError(op, sql, rc, failure)
 	}
 	e := c.lastError(op, sql, rc)
+	if err := c.takeRaised(e); err != nil {
+		e.cause, e.raised = err, true
+		return e
+	}
 	if e.Code == Interrupt || e.Code == Busy {
 		e.cause = cause
 	}
@@ -321,6 +325,7 @@ func (s *Stmt) Reset() error {
 
 func (s *Stmt) reset() int32 {
 	rc := sqlite3.Xsqlite3_reset(s.c.tls, s.ptr)
+	s.c.raised.err = nil // it was of this execution at the latest
 	s.endWatch()
 	return rc
 }
@@ -346,6 +351,7 @@ func (s *Stmt) Finalize() error {
 // Step has reported.
 func (s *Stmt) finalize() {
 	sqlite3.Xsqlite3_finalize(s.c.tls, s.ptr)
+	s.c.raised.err = nil
 	s.endWatch()
 	s.ptr = 0
 	s.static = nil

@@ -81,10 +81,16 @@ func (v Value) Blob() []byte {
 //
 // https://sqlite.org/c3ref/value_blob.html
 func (v Value) Raw() []byte {
-	if v.IsNull() {
+	var p uintptr
+	switch v.Type() {
+	case Null:
 		return nil
+	case Blob:
+		p = sqlite3.Xsqlite3_value_blob(v.tls, v.ptr)
+	default:
+		// As a blob, text of a UTF-16 database would be UTF-16.
+		p = sqlite3.Xsqlite3_value_text(v.tls, v.ptr)
 	}
-	p := sqlite3.Xsqlite3_value_blob(v.tls, v.ptr)
 	n := int(sqlite3.Xsqlite3_value_bytes(v.tls, v.ptr))
 	if p == 0 || n == 0 {
 		return []byte{}
@@ -105,4 +111,40 @@ func (v Value) Any() any {
 		return v.Blob()
 	}
 	return nil
+}
+
+// NumericType returns the storage class that the value has after an attempt to make a number of it: a text that looks
+// like one is one, for good.
+//
+// https://sqlite.org/c3ref/value_blob.html
+func (v Value) NumericType() Type {
+	if v.ptr == 0 {
+		return Null
+	}
+	return Type(sqlite3.Xsqlite3_value_numeric_type(v.tls, v.ptr))
+}
+
+// Subtype returns what the function that made the value put on it with [FuncContext.ResultSubtype], 0 if nothing. The
+// function that asks needs the flag [Subtype].
+//
+// https://sqlite.org/c3ref/value_subtype.html
+func (v Value) Subtype() uint {
+	if v.ptr == 0 {
+		return 0
+	}
+	return uint(sqlite3.Xsqlite3_value_subtype(v.tls, v.ptr))
+}
+
+// FromBind reports whether the value was bound to a parameter.
+//
+// https://sqlite.org/c3ref/value_blob.html
+func (v Value) FromBind() bool {
+	return v.ptr != 0 && sqlite3.Xsqlite3_value_frombind(v.tls, v.ptr) != 0
+}
+
+// NoChange reports whether the value is that of a column which an UPDATE of a virtual table leaves as it is.
+//
+// https://sqlite.org/c3ref/value_blob.html
+func (v Value) NoChange() bool {
+	return v.ptr != 0 && sqlite3.Xsqlite3_value_nochange(v.tls, v.ptr) != 0
 }
