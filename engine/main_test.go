@@ -13,18 +13,33 @@ import (
 
 var background = context.Background()
 
-// TestMain turns SQLite's accounting of its memory on, which has to happen before anything else. It is off by
-// default as each allocation then takes a global lock.
+// TestMain turns SQLite's accounting of its memory on, which is off by default as each allocation then takes a global
+// lock, and makes allocations able to fail. Both have to happen while the library is shut down.
 func TestMain(m *testing.M) {
-	tls := libc.NewTLS()
-	args := libc.NewVaList(int32(1))
-	if rc := sqlite3.Xsqlite3_config(tls, sqlite3.SQLITE_CONFIG_MEMSTATUS, args); rc != sqlite3.SQLITE_OK {
-		fmt.Fprintln(os.Stderr, "turn memory accounting on:", ResultCode(rc))
+	if err := initialize(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	libc.Xfree(tls, args)
+	tls := libc.NewTLS()
+	sqlite3.Xsqlite3_shutdown(tls)
+	configure(tls, "turn memory accounting on", sqlite3.SQLITE_CONFIG_MEMSTATUS, int32(1))
+	configure(tls, "read the allocator", sqlite3.SQLITE_CONFIG_GETMALLOC, realMalloc.address())
+	configure(tls, "replace the allocator", sqlite3.SQLITE_CONFIG_MALLOC, faultyMalloc.address())
+	if rc := sqlite3.Xsqlite3_initialize(tls); rc != sqlite3.SQLITE_OK {
+		fmt.Fprintln(os.Stderr, "initialize again:", ResultCode(rc))
+		os.Exit(1)
+	}
 	tls.Close()
 	os.Exit(m.Run())
+}
+
+func configure(tls *libc.TLS, what string, option int32, arg any) {
+	args := libc.NewVaList(arg)
+	defer libc.Xfree(tls, args)
+	if rc := sqlite3.Xsqlite3_config(tls, option, args); rc != sqlite3.SQLITE_OK {
+		fmt.Fprintln(os.Stderr, what+":", ResultCode(rc))
+		os.Exit(1)
+	}
 }
 
 // memoryUsed returns the bytes that SQLite holds, those of this package in it included.

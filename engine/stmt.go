@@ -236,7 +236,19 @@ func (s *Stmt) end(rc int32, cause error) error {
 	}
 	err := s.c.endedError("step", s.sql, rc, cmp.Or(cause, interrupted))
 	s.reset()
+	s.c.distrustCache(err.Code)
 	return err
+}
+
+// distrustCache drops the clean pages of the cache after an error that may have come in the middle of a rollback.
+//
+// SQLite 3.54.1 needs it in WAL mode: if the rollback of a statement fails after it has cut its frames off the WAL, the
+// rollback of the transaction that follows no longer finds the pages of those frames, and they stay in the cache with
+// what was never committed. The next commit could write it out.
+func (c *Conn) distrustCache(code ResultCode) {
+	if code == IOErr || code == Full || code == NoMem {
+		sqlite3.Xsqlite3_db_release_memory(c.tls, c.db)
+	}
 }
 
 // endedError is the error of a call that returned rc, with the cause that ended it early, if rc is what such an
