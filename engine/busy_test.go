@@ -56,7 +56,7 @@ func TestBusyWaitOfPrepareEndsWithTheContext(t *testing.T) {
 	waiter.SetBusyTimeout(time.Hour)
 	ctx, cancel := context.WithTimeout(background, soon)
 	defer cancel()
-	_, _, err := waiter.prepareTail(ctx, "SELECT * FROM t")
+	_, _, err := waiter.prepareTail(ctx, "SELECT * FROM t", 0)
 	var e *Error
 	if !errors.As(err, &e) || e.Op != "prepare" || !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, Interrupt) {
 		t.Errorf("prepare: %v, want %v and %v", err, context.DeadlineExceeded, Interrupt)

@@ -7,6 +7,8 @@ import (
 
 	"modernc.org/libc"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/floedb/floe/stmtcache"
 )
 
 // Conn is a connection to a database. It belongs to one goroutine at a time; see the package's documentation.
@@ -19,7 +21,8 @@ type Conn struct {
 	db      uintptr // sqlite3*
 	scratch uintptr
 	text    textBuffer
-	stmts   *Stmt // all open statements
+	stmts   *Stmt // all open statements, those in the cache too
+	cache   *stmtcache.Cache[*Stmt]
 	owned   map[owned]struct{}
 
 	failure error  // why a callback of the running statement failed
@@ -131,19 +134,29 @@ func (c *Conn) Exec(ctx context.Context, sql string, args ...any) error {
 }
 
 func (c *Conn) runScript(ctx context.Context, script string) error {
-	for rest := script; ; {
-		s, tail, err := c.prepareTail(ctx, rest)
-		if err == nil {
-			err = s.drain(ctx)
-		}
+	if err := c.enter(); err != nil {
+		return err
+	}
+	s, flags := c.takeCached(script), c.cacheFlags(script)
+	c.leave()
+	if s != nil {
+		return s.drain(ctx)
+	}
+	for rest := script; rest != ""; {
+		s, tail, err := c.prepareFirst(ctx, rest, flags)
+		base := len(script) - len(rest)
 		if err != nil {
-			return shiftOffset(err, len(script)-len(rest))
+			return shiftOffset(err, len(script)-len(tail))
 		}
-		if tail == "" {
-			return nil
+		if base == 0 && isBlank(tail) {
+			s.adopt(script)
+		}
+		if err := s.drain(ctx); err != nil {
+			return shiftOffset(err, base)
 		}
 		rest = tail
 	}
+	return nil
 }
 
 // shiftOffset makes the offset of an error in a part of a script one in the whole script.
@@ -160,7 +173,7 @@ func shiftOffset(err error, base int) error {
 //
 // The number of args must be that of the parameters; see [Stmt.Bind] for their types.
 func (c *Conn) Query(ctx context.Context, sql string, args []any, row func(*Stmt) error) (err error) {
-	s, err := c.prepareOne(ctx, sql)
+	s, err := c.prepareCached(ctx, sql)
 	if err != nil {
 		return err
 	}

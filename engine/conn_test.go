@@ -212,8 +212,8 @@ func TestQueryReturnsTheErrorOfRow(t *testing.T) {
 	if err != stop || calls != 2 {
 		t.Errorf("error %v after %d rows, want %v after 2", err, calls, stop)
 	}
-	if c.stmts != nil {
-		t.Errorf("the statement of the query is still open")
+	if n := c.CacheStats().InUse; n != 0 {
+		t.Errorf("%d statements of the query are still in use", n)
 	}
 }
 

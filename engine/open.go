@@ -108,5 +108,6 @@ func (c *Conn) open(name string, flags OpenFlags) error {
 	}
 	c.interrupts.attach(c.db)
 	c.installBusyHandler(DefaultBusyTimeout)
+	c.openCache()
 	return nil
 }

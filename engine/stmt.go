@@ -8,6 +8,8 @@ import (
 
 	"modernc.org/libc"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/floedb/floe/stmtcache"
 )
 
 // Stmt is a prepared statement. It belongs to its [Conn] and to the same goroutine.
@@ -21,6 +23,11 @@ type Stmt struct {
 
 	watch  *watch   // of the execution in progress, nil if its context cannot end
 	static [][]byte // by parameter: what BindBlobStatic lent to SQLite
+
+	cached    *stmtcache.Item[*Stmt] // nil if Finalize frees the statement
+	parked    uintptr                // what ptr was, while the statement is idle in the cache
+	databases int32                  // how many the connection had when this was compiled for the cache
+	altered   bool                   // it does something else now than its text says
 }
 
 // Prepare compiles sql, which must be exactly one statement, with comments and semicolons around it as you
@@ -29,9 +36,17 @@ type Stmt struct {
 //
 // Compiling may read the schema from the file, and waits up to the busy timeout if that is locked.
 //
+// A statement that is run again and again need not be kept for that: see [Conn.PrepareCached].
+//
 // https://sqlite.org/c3ref/prepare.html
 func (c *Conn) Prepare(sql string) (*Stmt, error) {
-	return c.prepareOne(context.Background(), sql)
+	return c.prepareOne(context.Background(), sql, 0)
+}
+
+// PrepareContext is [Conn.Prepare] with a context that ends the wait for a locked schema. The executions of the
+// statement have contexts of their own.
+func (c *Conn) PrepareContext(ctx context.Context, sql string) (*Stmt, error) {
+	return c.prepareOne(ctx, sql, 0)
 }
 
 // PrepareTail compiles the first statement in sql and returns the text behind it. The statement is nil, without
@@ -40,11 +55,12 @@ func (c *Conn) Prepare(sql string) (*Stmt, error) {
 //
 // https://sqlite.org/c3ref/prepare.html
 func (c *Conn) PrepareTail(sql string) (s *Stmt, tail string, err error) {
-	return c.prepareTail(context.Background(), sql)
+	return c.prepareTail(context.Background(), sql, 0)
 }
 
-func (c *Conn) prepareOne(ctx context.Context, sql string) (*Stmt, error) {
-	s, tail, err := c.prepareFirst(ctx, sql)
+// prepareOne compiles the one statement in sql. flags are those of sqlite3_prepare_v3.
+func (c *Conn) prepareOne(ctx context.Context, sql string, flags uint32) (*Stmt, error) {
+	s, tail, err := c.prepareFirst(ctx, sql, flags)
 	if err != nil {
 		return nil, shiftOffset(err, len(sql)-len(tail))
 	}
@@ -61,34 +77,37 @@ func (c *Conn) prepareOne(ctx context.Context, sql string) (*Stmt, error) {
 // isBlank reports whether sql has nothing but white space, semicolons and comments. It is not compiled to find
 // out, as some PRAGMAs take effect when they are.
 func isBlank(sql string) bool {
+	return skipBlank(sql) == ""
+}
+
+// skipBlank cuts white space, semicolons and comments off the beginning of sql.
+func skipBlank(sql string) string {
 	for {
 		sql = strings.TrimLeft(sql, " \t\n\f\r;")
 		switch {
-		case sql == "":
-			return true
 		case strings.HasPrefix(sql, "--"):
 			_, sql, _ = strings.Cut(sql, "\n")
 		case strings.HasPrefix(sql, "/*"):
 			_, sql, _ = strings.Cut(sql[2:], "*/")
 		default:
-			return false
+			return sql
 		}
 	}
 }
 
 // prepareFirst compiles the first piece of sql that is a statement. On an error the tail begins with the piece
 // that has it.
-func (c *Conn) prepareFirst(ctx context.Context, sql string) (s *Stmt, tail string, err error) {
+func (c *Conn) prepareFirst(ctx context.Context, sql string, flags uint32) (s *Stmt, tail string, err error) {
 	for tail = sql; s == nil && tail != ""; {
 		rest := tail
-		if s, tail, err = c.prepareTail(ctx, rest); err != nil {
+		if s, tail, err = c.prepareTail(ctx, rest, flags); err != nil {
 			return nil, rest, err
 		}
 	}
 	return s, tail, nil
 }
 
-func (c *Conn) prepareTail(ctx context.Context, sql string) (s *Stmt, tail string, err error) {
+func (c *Conn) prepareTail(ctx context.Context, sql string, flags uint32) (s *Stmt, tail string, err error) {
 	if err := c.enter(); err != nil {
 		return nil, "", err
 	}
@@ -96,10 +115,10 @@ func (c *Conn) prepareTail(ctx context.Context, sql string) (s *Stmt, tail strin
 	if err := ctxEnded(ctx); err != nil {
 		return nil, "", cancelledError("prepare", sql, err)
 	}
-	return c.compile(ctx, sql)
+	return c.compile(ctx, sql, flags)
 }
 
-func (c *Conn) compile(ctx context.Context, sql string) (s *Stmt, tail string, err error) {
+func (c *Conn) compile(ctx context.Context, sql string, flags uint32) (s *Stmt, tail string, err error) {
 	if strings.IndexByte(sql, 0) >= 0 {
 		return nil, "", newError("prepare", sql, Misuse, "the text has a NUL byte inside")
 	}
@@ -112,7 +131,7 @@ func (c *Conn) compile(ctx context.Context, sql string) (s *Stmt, tail string, e
 	}
 	defer c.releaseText()
 	c.busy.done = doneOf(ctx)
-	rc := sqlite3.Xsqlite3_prepare_v3(c.tls, c.db, text, int32(len(sql)+1), 0, c.slot(0), c.slot(1))
+	rc := sqlite3.Xsqlite3_prepare_v3(c.tls, c.db, text, int32(len(sql)+1), flags, c.slot(0), c.slot(1))
 	c.busy.done = nil
 	interrupted := c.busy.takeInterrupted()
 	if rc != sqlite3.SQLITE_OK || c.failure != nil {
@@ -329,8 +348,8 @@ func (s *Stmt) Reset() error {
 		return err
 	}
 	defer s.c.leave()
-	if rc := s.reset(); rc != sqlite3.SQLITE_OK {
-		return s.c.lastError("reset", s.sql, rc)
+	if rc := s.reset(); rc != sqlite3.SQLITE_OK || s.c.failure != nil {
+		return s.c.endedError("reset", s.sql, rc, nil)
 	}
 	return nil
 }
@@ -342,16 +361,20 @@ func (s *Stmt) reset() int32 {
 	return rc
 }
 
-// Finalize frees the statement. A statement that is finalised already, or whose connection is closed, is left
-// as it is, and so is a nil one.
+// Finalize frees the statement, or gives it back if it comes from the cache: see [Conn.PrepareCached]. An execution
+// in progress ends. A statement that is finalised already, or whose connection is closed, is left as it is, and so
+// is a nil one.
+//
+// The error is that of the end of an execution in progress, which commits what it did if it is a transaction of its
+// own. The statement is finalised all the same.
 //
 // https://sqlite.org/c3ref/finalize.html
 func (s *Stmt) Finalize() error {
 	switch err := s.enter(); err {
 	case nil:
-		s.finalize()
+		err = s.release()
 		s.c.leave()
-		return nil
+		return err
 	case ErrFinalized, ErrClosed:
 		return nil
 	default:
@@ -359,14 +382,32 @@ func (s *Stmt) Finalize() error {
 	}
 }
 
-// finalize needs the connection to be entered. The result of sqlite3_finalize is that of the last step, which
-// Step has reported.
+// release ends the use of a statement. The connection is entered.
+func (s *Stmt) release() error {
+	c := s.c
+	rc := s.reset()
+	var err error
+	if rc != sqlite3.SQLITE_OK || c.failure != nil {
+		err = c.endedError("finalize", s.sql, rc, nil)
+	}
+	if s.cached != nil {
+		c.cache.Put(s.cached)
+	} else {
+		s.finalize()
+	}
+	return err
+}
+
+// finalize frees a statement, in use or idle. The connection is entered.
 func (s *Stmt) finalize() {
-	sqlite3.Xsqlite3_finalize(s.c.tls, s.ptr)
+	sqlite3.Xsqlite3_finalize(s.c.tls, max(s.ptr, s.parked))
 	s.c.raised.err = nil
 	s.endWatch()
-	s.ptr = 0
+	s.ptr, s.parked = 0, 0
 	s.static = nil
+	if s.cached != nil {
+		s.c.cache.Remove(s.cached)
+	}
 	s.unlink()
 }
 

@@ -31,7 +31,7 @@ type text[S any] struct {
 // Stats says what a cache holds and what it was good for.
 type Stats struct {
 	Hits      uint64 // times that an idle statement was handed out
-	Misses    uint64 // times that there was none
+	Misses    uint64 // statements that were added, as there was no idle one
 	Evictions uint64 // statements that were freed because too many were idle
 	Idle      int    // statements that wait to be used again
 	InUse     int    // statements that were handed out and not put back yet
@@ -41,18 +41,17 @@ type Stats struct {
 // New makes a cache for at most limit idle statements; zero or less keeps none.
 //
 // Put calls recycle, which ends what the statement was doing and clears its bindings. It returns false for a statement
-// that cannot be used again. That one is freed, as are those which are too many: free is called for each, once. Both
-// functions must not call the cache.
+// that cannot be used again. That one is freed, as are those which are too many: free is called for each, once. Neither
+// function may call the cache, but for Remove, which does nothing then.
 func New[S any](limit int, recycle func(S) bool, free func(S)) *Cache[S] {
 	return &Cache[S]{recycle: recycle, free: free, limit: max(limit, 0), texts: make(map[string]*text[S])}
 }
 
-// Get hands out an idle statement that was prepared from sql, or nil if there is none. That counts as a miss; the
-// caller prepares one, and may Add it.
+// Get hands out an idle statement that was prepared from sql, or nil if there is none. The
+// caller prepares one then, and may Add it.
 func (c *Cache[S]) Get(sql string) *Item[S] {
 	t := c.texts[sql]
 	if t == nil || t.idle == nil {
-		c.stats.Misses++
 		return nil
 	}
 	c.stats.Hits++
@@ -62,7 +61,8 @@ func (c *Cache[S]) Get(sql string) *Item[S] {
 	return it
 }
 
-// Add takes s in, a statement that was prepared from sql. It is in use until it is put back.
+// Add takes s in, a statement that was prepared from sql. It is in use until it is put back,
+// and counts as a miss.
 func (c *Cache[S]) Add(sql string, s S) *Item[S] {
 	t := c.texts[sql]
 	if t == nil {
@@ -70,6 +70,7 @@ func (c *Cache[S]) Add(sql string, s S) *Item[S] {
 		c.texts[sql] = t
 	}
 	t.count++
+	c.stats.Misses++
 	c.stats.InUse++
 	return &Item[S]{Stmt: s, text: t}
 }
