@@ -44,10 +44,13 @@ func (t Type) String() string {
 //
 // https://sqlite.org/c3ref/column_blob.html
 func (s *Stmt) ColumnType(i int) Type {
-	if !s.enterIndexed(i) {
+	if s.enter() != nil {
 		return Null
 	}
-	t := s.columnType(i)
+	t := Null
+	if m := s.cell(i); m != nil {
+		t = typeOf(m)
+	}
 	s.c.leave()
 	return t
 }
@@ -56,10 +59,10 @@ func (s *Stmt) ColumnType(i int) Type {
 //
 // https://sqlite.org/c3ref/column_blob.html
 func (s *Stmt) ColumnInt64(i int) int64 {
-	if !s.enterIndexed(i) {
+	if s.enter() != nil {
 		return 0
 	}
-	v := sqlite3.Xsqlite3_column_int64(s.c.tls, s.ptr, int32(i))
+	v := s.intOf(i, s.cell(i))
 	s.c.leave()
 	return v
 }
@@ -68,10 +71,10 @@ func (s *Stmt) ColumnInt64(i int) int64 {
 //
 // https://sqlite.org/c3ref/column_blob.html
 func (s *Stmt) ColumnFloat(i int) float64 {
-	if !s.enterIndexed(i) {
+	if s.enter() != nil {
 		return 0
 	}
-	v := sqlite3.Xsqlite3_column_double(s.c.tls, s.ptr, int32(i))
+	v := s.floatOf(i, s.cell(i))
 	s.c.leave()
 	return v
 }
@@ -80,10 +83,10 @@ func (s *Stmt) ColumnFloat(i int) float64 {
 //
 // https://sqlite.org/c3ref/column_blob.html
 func (s *Stmt) ColumnText(i int) string {
-	if !s.enterIndexed(i) {
+	if s.enter() != nil {
 		return ""
 	}
-	v := string(s.textOf(i))
+	v := string(s.textOf(i, s.cell(i)))
 	s.c.leave()
 	return v
 }
@@ -93,15 +96,10 @@ func (s *Stmt) ColumnText(i int) string {
 //
 // https://sqlite.org/c3ref/column_blob.html
 func (s *Stmt) ColumnBlob(i int) []byte {
-	if !s.enterIndexed(i) {
+	if s.enter() != nil {
 		return nil
 	}
-	raw := s.rawOf(i)
-	var v []byte
-	if raw != nil {
-		v = make([]byte, len(raw))
-		copy(v, raw)
-	}
+	v := copyOf(s.rawOf(i, s.cell(i)))
 	s.c.leave()
 	return v
 }
@@ -111,10 +109,10 @@ func (s *Stmt) ColumnBlob(i int) []byte {
 //
 // https://sqlite.org/c3ref/column_blob.html
 func (s *Stmt) ColumnBytes(i int, dst []byte) []byte {
-	if !s.enterIndexed(i) {
+	if s.enter() != nil {
 		return dst
 	}
-	dst = append(dst, s.rawOf(i)...)
+	dst = append(dst, s.rawOf(i, s.cell(i))...)
 	s.c.leave()
 	return dst
 }
@@ -125,10 +123,10 @@ func (s *Stmt) ColumnBytes(i int, dst []byte) []byte {
 //
 // https://sqlite.org/c3ref/column_blob.html
 func (s *Stmt) ColumnRaw(i int) []byte {
-	if !s.enterIndexed(i) {
+	if s.enter() != nil {
 		return nil
 	}
-	v := s.rawOf(i)
+	v := s.rawOf(i, s.cell(i))
 	s.c.leave()
 	return v
 }
@@ -138,45 +136,10 @@ func (s *Stmt) ColumnRaw(i int) []byte {
 //
 // https://sqlite.org/c3ref/column_blob.html
 func (s *Stmt) ColumnValue(i int) any {
-	switch s.ColumnType(i) {
-	case Integer:
-		return s.ColumnInt64(i)
-	case Float:
-		return s.ColumnFloat(i)
-	case Text:
-		return s.ColumnText(i)
-	case Blob:
-		return s.ColumnBlob(i)
-	}
-	return nil
-}
-
-func (s *Stmt) columnType(i int) Type {
-	return Type(sqlite3.Xsqlite3_column_type(s.c.tls, s.ptr, int32(i)))
-}
-
-// textOf asks for the text before its length: the conversion to UTF-8 may change the latter.
-func (s *Stmt) textOf(i int) []byte {
-	p := sqlite3.Xsqlite3_column_text(s.c.tls, s.ptr, int32(i))
-	return s.bytesOf(i, p)
-}
-
-// rawOf returns the bytes of a value without a copy. A blob is never read as text: that would write a NUL
-// behind it, and copy it for that. All else is: as a blob, text in a UTF-16 database would be UTF-16.
-func (s *Stmt) rawOf(i int) []byte {
-	switch s.columnType(i) {
-	case Null:
+	if s.enter() != nil {
 		return nil
-	case Blob:
-		return s.bytesOf(i, sqlite3.Xsqlite3_column_blob(s.c.tls, s.ptr, int32(i)))
 	}
-	return s.textOf(i)
-}
-
-func (s *Stmt) bytesOf(i int, p uintptr) []byte {
-	n := sqlite3.Xsqlite3_column_bytes(s.c.tls, s.ptr, int32(i))
-	if p == 0 || n == 0 {
-		return []byte{}
-	}
-	return bytesAt(p, int(n))
+	v := s.anyOf(i, s.cell(i))
+	s.c.leave()
+	return v
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,9 +14,18 @@ import (
 
 var background = context.Background()
 
-// TestMain turns SQLite's accounting of its memory on, which is off by default as each allocation then takes a global
-// lock, and makes allocations able to fail. Both have to happen while the library is shut down.
+// TestMain prepares the library for tests. Benchmarks are run with it as it is.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if flag.Lookup("test.bench").Value.String() == "" {
+		prepareLibrary()
+	}
+	os.Exit(m.Run())
+}
+
+// prepareLibrary turns SQLite's accounting of its memory on, which is off by default as each allocation then takes a
+// global lock, and makes allocations able to fail. Both have to happen while the library is shut down.
+func prepareLibrary() {
 	if err := initialize(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -30,7 +40,6 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	tls.Close()
-	os.Exit(m.Run())
 }
 
 func configure(tls *libc.TLS, what string, option int32, arg any) {
