@@ -3,6 +3,7 @@ package engine
 import (
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"modernc.org/libc"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -13,7 +14,9 @@ import (
 // changed needs a REINDEX. The slices are SQLite's own memory, lent for the call, and must not be changed. Text need
 // not be valid UTF-8, and may have NUL bytes inside.
 //
-// If it panics, the running statement fails with the [*PanicError] as its cause, and what it changed is undone.
+// If it panics, the running statement fails with [Abort] and the [*PanicError] as its cause. The statement may have
+// written in a wrong place by then, so that SQLite undoes it, and most often the transaction around it too; see
+// [Conn.AutoCommit].
 //
 // https://sqlite.org/c3ref/create_collation.html
 type Compare = func(a, b []byte) int
@@ -22,6 +25,7 @@ type Compare = func(a, b []byte) int
 type collation struct {
 	c       *Conn
 	compare Compare
+	halt    halt
 }
 
 // collationTable finds the collation of a comparison.
@@ -145,6 +149,7 @@ func (k *collation) order(a, b []byte) (order int32) {
 	defer func() {
 		if !returned {
 			k.c.callbackFailed(k.c.ended(recover()))
+			k.halt.statement(k.c)
 		}
 	}()
 	n := k.compare(a, b)
@@ -164,4 +169,19 @@ func lentBytes(p uintptr, n int32) []byte {
 		return nil
 	}
 	return bytesAt(p, int(n))
+}
+
+// halt makes SQLite give up the running statement from within a comparison, which cannot fail: what goes on being
+// written in an order that is none damages indexes. An interrupt would not do, as it is seen in loops alone. What ends
+// every statement is that memory has run out, which SQLite notes in the connection; a call of a function can tell it
+// so, and this is one.
+type halt struct {
+	call   sqlite3.Tsqlite3_context
+	result sqlite3.Tsqlite3_value
+}
+
+func (h *halt) statement(c *Conn) {
+	h.result.Fdb = c.db
+	h.call.FpOut = uintptr(unsafe.Pointer(&h.result))
+	sqlite3.Xsqlite3_result_error_nomem(c.tls, uintptr(unsafe.Pointer(&h.call)))
 }

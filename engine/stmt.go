@@ -293,7 +293,7 @@ func (c *Conn) endedError(op, sql string, rc int32, cause error) *Error {
 func (c *Conn) failedError(op, sql string, rc int32, failure error) *Error {
 	var e *Error
 	switch rc {
-	case sqlite3.SQLITE_OK, sqlite3.SQLITE_ROW, sqlite3.SQLITE_DONE:
+	case sqlite3.SQLITE_OK, sqlite3.SQLITE_ROW, sqlite3.SQLITE_DONE, sqlite3.SQLITE_NOMEM: // NOMEM: see halt
 		e = newError(op, sql, Abort, "a callback failed")
 	default:
 		e = c.lastError(op, sql, rc)
