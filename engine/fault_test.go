@@ -105,8 +105,11 @@ var errUnusable = errors.New("unusable")
 func afterwards(disarm func()) func(*Conn) error {
 	return func(c *Conn) error {
 		disarm()
+		// Without memory a rollback cannot even be compiled. It has to be possible now.
 		if !c.AutoCommit() {
-			return fmt.Errorf("%w: a transaction is still open", errUnusable)
+			if err := c.Exec(background, "ROLLBACK"); err != nil {
+				return fmt.Errorf("%w: %w", errUnusable, err)
+			}
 		}
 		var sum int64
 		err := c.Query(background, "SELECT sum(balance) FROM account", nil, func(s *Stmt) error {
