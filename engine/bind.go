@@ -236,19 +236,6 @@ func (s *Stmt) bindUint64(i int, v uint64) error {
 	return s.BindInt64(i, int64(v))
 }
 
-// bindAll binds args to the parameters 1, 2, ... of which there must be as many.
-func (s *Stmt) bindAll(args []any) error {
-	if n := s.BindCount(); n != len(args) {
-		return newError("bind", s.SQL(), Range, fmt.Sprintf("%d arguments for %d parameters", len(args), n))
-	}
-	for i, v := range args {
-		if err := s.Bind(i+1, v); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // ClearBindings binds NULL to every parameter. It must not be called during an execution.
 //
 // https://sqlite.org/c3ref/clear_bindings.html

@@ -102,9 +102,10 @@ func (c *Conn) takeCached(sql string) *Stmt {
 }
 
 // cacheFlags returns how to compile sql: a statement that may stay is kept out of the small pool of fast memory that
-// a connection has for what is short-lived.
+// a connection has for what is short-lived. Those of transactions may be there, which are few and small: a ROLLBACK can
+// be compiled then when there is no other memory left.
 func (c *Conn) cacheFlags(sql string) uint32 {
-	if c.caches(sql) {
+	if c.caches(sql) && kindOf(sql) == kindRows {
 		return sqlite3.SQLITE_PREPARE_PERSISTENT
 	}
 	return 0
@@ -112,7 +113,7 @@ func (c *Conn) cacheFlags(sql string) uint32 {
 
 // caches reports whether a statement with that text can be kept.
 func (c *Conn) caches(sql string) bool {
-	return c.cache.Limit() > 0 && c.handle().FxAuth == 0 && len(sql) <= maxCachedSQL && isCacheable(sql)
+	return c.cache.Limit() > 0 && c.handle().FxAuth == 0 && len(sql) <= maxCachedSQL && kindOf(sql) != kindOther
 }
 
 // adopt makes a new statement one of the cache, if it can be: Finalize gives it back then.
@@ -139,9 +140,18 @@ func (s *Stmt) park() bool {
 	return true
 }
 
-// isCacheable reports whether the statement that sql begins with does the same each time that it is run, and nothing
-// when it is compiled.
-func isCacheable(sql string) bool {
+// kind is what a statement deals with.
+type kind uint8
+
+const (
+	kindOther       kind = iota
+	kindRows             // it reads or writes rows
+	kindTransaction      // it begins or ends a transaction or savepoint
+)
+
+// kindOf tells by its first word what the statement that sql begins with does. Those which are not of the other kind do
+// the same each time that they are run, and nothing when they are compiled.
+func kindOf(sql string) kind {
 	word, rest := cutWord(skipBlank(sql))
 	if strings.EqualFold(word, "EXPLAIN") {
 		word, rest = cutWord(skipBlank(rest))
@@ -151,14 +161,15 @@ func isCacheable(sql string) bool {
 		}
 	}
 	if len(word) > len("SAVEPOINT") {
-		return false
+		return kindOther
 	}
 	switch strings.ToUpper(word) {
-	case "SELECT", "VALUES", "WITH", "INSERT", "REPLACE", "UPDATE", "DELETE",
-		"BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE":
-		return true
+	case "SELECT", "VALUES", "WITH", "INSERT", "REPLACE", "UPDATE", "DELETE":
+		return kindRows
+	case "BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE":
+		return kindTransaction
 	}
-	return false
+	return kindOther
 }
 
 // cutWord cuts the letters off the beginning of sql.

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"strings"
 	"sync/atomic"
 
@@ -116,84 +115,6 @@ func (c *Conn) release() {
 	c.scratch = 0
 	c.tls.Close()
 	c.tls = nil
-}
-
-// Exec runs sql, which may be a script of several statements, and drops the rows they return. It stops at the
-// first error; what earlier statements did stays, unless the script itself holds a transaction. A text without
-// a statement is no error.
-//
-// With args, sql must be exactly one statement with as many parameters, otherwise the error is [ErrTrailing],
-// [ErrEmpty] or an [*Error] with [Range], and nothing was run. The arguments are bound as by [Stmt.Bind].
-//
-// https://sqlite.org/c3ref/exec.html
-func (c *Conn) Exec(ctx context.Context, sql string, args ...any) error {
-	if len(args) > 0 {
-		return c.Query(ctx, sql, args, func(*Stmt) error { return nil })
-	}
-	return c.runScript(ctx, sql)
-}
-
-func (c *Conn) runScript(ctx context.Context, script string) error {
-	if err := c.enter(); err != nil {
-		return err
-	}
-	s, flags := c.takeCached(script), c.cacheFlags(script)
-	c.leave()
-	if s != nil {
-		return s.drain(ctx)
-	}
-	for rest := script; rest != ""; {
-		s, tail, err := c.prepareFirst(ctx, rest, flags)
-		base := len(script) - len(rest)
-		if err != nil {
-			return shiftOffset(err, len(script)-len(tail))
-		}
-		if base == 0 && isBlank(tail) {
-			s.adopt(script)
-		}
-		if err := s.drain(ctx); err != nil {
-			return shiftOffset(err, base)
-		}
-		rest = tail
-	}
-	return nil
-}
-
-// shiftOffset makes the offset of an error in a part of a script one in the whole script.
-func shiftOffset(err error, base int) error {
-	if e, ok := err.(*Error); ok && e.Offset >= 0 {
-		e.Offset += base
-	}
-	return err
-}
-
-// Query runs the one statement in sql with args bound to its parameters, and calls row for each row. The
-// statement given to row stands on that row; row may read columns, and must not step, reset or finalise it. An
-// error of row ends the query and is returned as it is.
-//
-// The number of args must be that of the parameters; see [Stmt.Bind] for their types.
-func (c *Conn) Query(ctx context.Context, sql string, args []any, row func(*Stmt) error) (err error) {
-	s, err := c.prepareCached(ctx, sql)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if e := s.Finalize(); err == nil {
-			err = e
-		}
-	}()
-	if err := s.bindAll(args); err != nil {
-		return err
-	}
-	for {
-		more, err := s.Step(ctx)
-		if err != nil || !more {
-			return err
-		}
-		if err := row(s); err != nil {
-			return err
-		}
-	}
 }
 
 // Changes returns the number of rows that the last completed INSERT, UPDATE or DELETE changed.

@@ -322,23 +322,6 @@ func doneOf(ctx context.Context) <-chan struct{} {
 	return ctx.Done()
 }
 
-// drain runs s to its end and finalises it. A nil statement is the empty piece of a script.
-func (s *Stmt) drain(ctx context.Context) error {
-	if s == nil {
-		return nil
-	}
-	for {
-		row, err := s.Step(ctx)
-		if row {
-			continue
-		}
-		if e := s.Finalize(); err == nil {
-			err = e
-		}
-		return err
-	}
-}
-
 // Reset ends an execution in progress, so that the statement can be bound and stepped from the start. The
 // bindings stay. A statement that is not being executed is left as it is.
 //
