@@ -149,7 +149,7 @@ func typeName(v any) string { return reflect.TypeOf(onStack(v)).String() }
 func (s *Stmt) scanReflected(dest any, i int, m *sqlite3.TMem) error {
 	v := reflect.ValueOf(dest)
 	if v.Kind() != reflect.Pointer {
-		return fmt.Errorf("%T is no pointer", dest)
+		return fmt.Errorf("%s is no pointer", v.Type())
 	}
 	target := v.Elem()
 	if target.Kind() == reflect.Pointer {
@@ -160,7 +160,7 @@ func (s *Stmt) scanReflected(dest any, i int, m *sqlite3.TMem) error {
 		plain, ok = bytesType, true
 	}
 	if !ok || target.Type() == plain {
-		return fmt.Errorf("unsupported destination %T", dest)
+		return fmt.Errorf("unsupported destination %s", v.Type())
 	}
 	return s.scanInto(v.Convert(reflect.PointerTo(plain)).Interface(), i, m)
 }
