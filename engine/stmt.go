@@ -119,17 +119,30 @@ func (c *Conn) prepareTail(ctx context.Context, sql string, flags uint32) (s *St
 }
 
 func (c *Conn) compile(ctx context.Context, sql string, flags uint32) (s *Stmt, tail string, err error) {
-	if strings.IndexByte(sql, 0) >= 0 {
-		return nil, "", newError("prepare", sql, Misuse, "the text has a NUL byte inside")
-	}
-	if len(sql) >= math.MaxInt32 {
-		return nil, "", newError("prepare", sql, TooBig, "the text is too long")
+	if err := checkText(sql); err != nil {
+		return nil, "", err
 	}
 	text := c.cString(sql)
 	if text == 0 {
 		return nil, "", c.lastError("prepare", sql, sqlite3.SQLITE_NOMEM)
 	}
 	defer c.releaseText()
+	return c.compileAt(ctx, text, sql, flags)
+}
+
+// checkText refuses a text that SQLite would not see the whole of.
+func checkText(sql string) error {
+	if strings.IndexByte(sql, 0) >= 0 {
+		return newError("prepare", sql, Misuse, "the text has a NUL byte inside")
+	}
+	if len(sql) >= math.MaxInt32 {
+		return newError("prepare", sql, TooBig, "the text is too long")
+	}
+	return nil
+}
+
+// compileAt compiles sql, which is in SQLite's memory at text.
+func (c *Conn) compileAt(ctx context.Context, text uintptr, sql string, flags uint32) (s *Stmt, tail string, err error) {
 	c.busy.done = doneOf(ctx)
 	rc := sqlite3.Xsqlite3_prepare_v3(c.tls, c.db, text, int32(len(sql)+1), flags, c.slot(0), c.slot(1))
 	c.busy.done = nil
