@@ -28,6 +28,7 @@ type Conn struct {
 	raised  raised // the last error of a function of SQL, which SQLite knows of
 
 	collations collations
+	extensions extensions
 
 	busy       busyWait
 	interrupts interrupts
