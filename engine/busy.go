@@ -5,6 +5,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/floedb/floe/hooks"
 	"modernc.org/libc"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -26,8 +27,18 @@ type busyWait struct {
 	timeout time.Duration
 	started time.Time
 
+	call   func() error // asks the handler that SetBusyHandler was given; nil if the timeout decides
+	event  hooks.BusyEvent
+	answer busyAnswer
+
 	done        <-chan struct{} // ends the running statement's waits; nil if nothing does
 	interrupted bool            // Interrupt ended a wait of the running statement
+}
+
+// busyAnswer is what a handler wants.
+type busyAnswer struct {
+	pause time.Duration
+	again bool
 }
 
 var busyHandler = cFunc(onBusy)
@@ -36,8 +47,7 @@ var busyHandler = cFunc(onBusy)
 // takes the library's thread state first. f has to be a function at package level: nothing keeps a closure alive.
 func cFunc[F any](f F) uintptr { return *(*uintptr)(unsafe.Pointer(&f)) }
 
-// onBusy is called by SQLite when a lock is held by others. 1 asks for another try, 0 gives up. It runs no code
-// of a user's, not even that of a context, so that nothing panics across SQLite's frames.
+// onBusy is called by SQLite when a lock is held by others. 1 asks for another try, 0 gives up.
 func onBusy(_ *libc.TLS, handle uintptr, count int32) int32 {
 	c := conns.get(handle)
 	if c == nil {
@@ -47,7 +57,14 @@ func onBusy(_ *libc.TLS, handle uintptr, count int32) int32 {
 		c.busy.interrupted = true
 		return 0
 	}
-	if c.busy.wait(int(count)) {
+	if count == 0 {
+		c.busy.started = time.Now()
+	}
+	wait := c.busy.wait
+	if c.busy.call != nil {
+		wait = c.askBusyHandler
+	}
+	if wait(int(count)) {
 		return 1
 	}
 	return 0
@@ -55,9 +72,6 @@ func onBusy(_ *libc.TLS, handle uintptr, count int32) int32 {
 
 // wait pauses before retry number count and reports whether to try again.
 func (w *busyWait) wait(count int) bool {
-	if count == 0 {
-		w.started = time.Now()
-	}
 	left := w.timeout - time.Since(w.started)
 	if left <= 0 {
 		return false
@@ -66,6 +80,9 @@ func (w *busyWait) wait(count int) bool {
 }
 
 func (w *busyWait) pause(d time.Duration) bool {
+	if d <= 0 {
+		return !w.ended()
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -74,6 +91,54 @@ func (w *busyWait) pause(d time.Duration) bool {
 	case <-w.done:
 		return false
 	}
+}
+
+// ended reports whether the statement's waits have to end.
+func (w *busyWait) ended() bool {
+	select {
+	case <-w.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// askBusyHandler does what the handler wants before retry number count, and reports whether to try again.
+func (c *Conn) askBusyHandler(count int) bool {
+	w := &c.busy
+	w.event = hooks.BusyEvent{Attempt: count, Waited: time.Since(w.started)}
+	if c.failure != nil || !c.callGo(w.call) || !w.answer.again {
+		return false
+	}
+	return w.pause(w.answer.pause)
+}
+
+// SetBusyHandler sets the function that decides, each time when a lock is held by another connection, whether to try
+// again, and after what pause. If it does not want to, or panics, the error of the statement is [Busy]. The pause ends
+// at once when the context of the statement does, and the function is not asked again; a function that waits by itself
+// does not see that. Inside a callback it is [ErrConcurrentUse].
+//
+// It takes the place of an earlier one, and of the busy timeout. [Conn.SetBusyTimeout] and "PRAGMA busy_timeout" in
+// turn take its place; the latter shows 0 while there is a function. nil removes it: the timeout that was set last
+// is in force again.
+//
+// https://sqlite.org/c3ref/busy_handler.html
+func (c *Conn) SetBusyHandler(decide func(hooks.BusyEvent) (pause time.Duration, again bool)) error {
+	if err := c.enter(); err != nil {
+		return err
+	}
+	defer c.leave()
+	w := &c.busy
+	if decide == nil {
+		c.installBusyHandler(w.timeout)
+		return nil
+	}
+	w.call = func() error {
+		w.answer.pause, w.answer.again = decide(w.event)
+		return nil
+	}
+	c.handle().FbusyTimeout = 0
+	return nil
 }
 
 // SetBusyTimeout sets how long a statement waits for a lock that another connection holds, before its error is
@@ -94,6 +159,7 @@ func (c *Conn) installBusyHandler(timeout time.Duration) {
 		c.busy.handle = conns.add(c)
 	}
 	c.busy.timeout = max(timeout, 0)
+	c.busy.call = nil
 	sqlite3.Xsqlite3_busy_handler(c.tls, c.db, busyHandler, c.busy.handle)
 	// Installing a handler clears the number that PRAGMA busy_timeout shows.
 	ms := (c.busy.timeout + time.Millisecond - 1) / time.Millisecond

@@ -147,7 +147,7 @@ func (c *Conn) Checkpoint(schema string, mode CheckpointMode) (logFrames, checkp
 	}
 	rc := sqlite3.Xsqlite3_wal_checkpoint_v2(c.tls, c.db, name, int32(mode), c.slot(0), c.slot(1))
 	logFrames, checkpointed = int(c.slotInt32(0)), int(c.slotInt32(1))
-	if rc != sqlite3.SQLITE_OK {
+	if rc != sqlite3.SQLITE_OK || c.failure != nil {
 		return logFrames, checkpointed, c.endedError("checkpoint "+schema, "", rc, c.busy.takeInterrupted())
 	}
 	return logFrames, checkpointed, nil

@@ -29,6 +29,8 @@ type Conn struct {
 
 	collations collations
 	extensions extensions
+	hooks      hookSet
+	blobWrite  *blobWrite // what is being written through an open blob
 
 	busy       busyWait
 	interrupts interrupts
@@ -71,10 +73,14 @@ func (c *Conn) lose() {
 	c.interrupts.detach()
 	c.removeBusyHandler()
 	c.removeCollationNeeded()
+	if c.hooks.feed != nil {
+		c.hooks.feed.giveUpPlace() // others wait behind it
+	}
 }
 
 // Close finalises the statements that are still open, rolls back a transaction that is still open, and closes
-// the connection. Closing a closed connection does nothing and returns nil.
+// the connection. Closing a closed connection does nothing and returns nil. An error of a hook that was called, such
+// as the rollback hook, is returned when the connection has been closed.
 //
 // https://sqlite.org/c3ref/close.html
 func (c *Conn) Close() error {
@@ -98,6 +104,9 @@ func (c *Conn) Close() error {
 	c.db = 0
 	c.release()
 	c.state.Store(stateClosed)
+	if failure := c.takeFailure(); failure != nil {
+		return c.failedError("close", "", sqlite3.SQLITE_OK, failure)
+	}
 	return nil
 }
 
@@ -111,6 +120,7 @@ func (c *Conn) release() {
 	}
 	c.removeBusyHandler()
 	c.removeCollationNeeded()
+	c.removeFeed()
 	c.freeText()
 	sqlite3.Xsqlite3_free(c.tls, c.scratch)
 	c.scratch = 0

@@ -9,6 +9,7 @@ import (
 	"modernc.org/libc"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"github.com/floedb/floe/hooks"
 	"github.com/floedb/floe/stmtcache"
 )
 
@@ -150,15 +151,21 @@ func (c *Conn) compileAt(ctx context.Context, text uintptr, sql string, flags ui
 	if rc != sqlite3.SQLITE_OK || c.failure != nil {
 		sqlite3.Xsqlite3_finalize(c.tls, c.slotPointer(0))
 		err := c.endedError("prepare", sql, rc, cmp.Or(ctxEnded(ctx), interrupted))
-		c.adoptBusyTimeout()
+		c.adoptPragmas()
 		return nil, "", err
 	}
-	c.adoptBusyTimeout()
+	c.adoptPragmas()
 	used := int(c.slotPointer(1) - text)
 	if ptr := c.slotPointer(0); ptr != 0 {
 		s = c.newStmt(ptr, sql[:used])
 	}
 	return s, sql[used:], nil
+}
+
+// adoptPragmas is called after SQL was compiled, which is when some PRAGMAs take effect.
+func (c *Conn) adoptPragmas() {
+	c.adoptBusyTimeout()
+	c.adoptAutoCheckpoint()
 }
 
 func (c *Conn) newStmt(ptr uintptr, sql string) *Stmt {
@@ -266,9 +273,15 @@ func (s *Stmt) end(rc int32, cause error) error {
 		}
 		return nil
 	}
+	if rc == sqlite3.SQLITE_ROW {
+		// The reset would commit what the statement has done. It does not while the failure is noted.
+		s.reset()
+	}
 	err := s.c.endedError("step", s.sql, rc, cmp.Or(cause, interrupted))
 	s.reset()
+	s.c.failure = nil // of a callback that was told about the reset: the statement has its error
 	s.c.distrustCache(err.Code)
+	s.c.followFeed()
 	return err
 }
 
@@ -290,6 +303,9 @@ func (c *Conn) distrustCache(code ResultCode) {
 // success: the error is Abort then.
 func (c *Conn) endedError(op, sql string, rc int32, cause error) *Error {
 	if failure := c.takeFailure(); failure != nil {
+		if failure == hooks.ErrWaitEnded {
+			return cancelledError(op, sql, cmp.Or(cause, error(Interrupt)))
+		}
 		return c.failedError(op, sql, rc, failure)
 	}
 	e := c.lastError(op, sql, rc)

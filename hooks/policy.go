@@ -1,0 +1,188 @@
+package hooks
+
+// Names in policies are compared as SQLite does, without regard to the case of ASCII letters.
+
+// All allows what every one of the rules allows. The first one that denies decides; an action that is not denied is
+// ignored if one of them ignores it.
+func All(rules ...Authorizer) Authorizer {
+	return func(a Action) Verdict {
+		verdict := Allow
+		for _, rule := range rules {
+			switch rule(a) {
+			case Allow:
+			case Ignore:
+				verdict = Ignore
+			default:
+				return Deny
+			}
+		}
+		return verdict
+	}
+}
+
+// Any allows what at least one of the rules allows. An action that none allows is ignored if one of them ignores
+// it, and denied otherwise.
+func Any(rules ...Authorizer) Authorizer {
+	return func(a Action) Verdict {
+		verdict := Deny
+		for _, rule := range rules {
+			switch rule(a) {
+			case Allow:
+				return Allow
+			case Ignore:
+				verdict = Ignore
+			}
+		}
+		return verdict
+	}
+}
+
+// ReadOnly denies all that could change a database, its schema or the settings of the connection. Of the PRAGMAs it
+// allows those that only show something, in the form that shows it. Transactions and savepoints are allowed.
+func ReadOnly() Authorizer {
+	return func(a Action) Verdict {
+		switch a.Code {
+		case ActionSelect, ActionRead, ActionFunction, ActionRecursive, ActionTransaction, ActionSavepoint:
+			return Allow
+		case ActionPragma:
+			return allowIf(onlyShows(a.Pragma(), a.PragmaArgument()))
+		}
+		return Deny
+	}
+}
+
+// showingPragmas are the PRAGMAs that show something, and whether they are given an argument for it. Without an
+// argument the others of them show a setting.
+var showingPragmas = map[string]bool{
+	"collation_list": true, "compile_options": true, "database_list": true, "foreign_key_check": true,
+	"foreign_key_list": true, "function_list": true, "index_info": true, "index_list": true, "index_xinfo": true,
+	"integrity_check": true, "module_list": true, "pragma_list": true, "quick_check": true, "table_info": true,
+	"table_list": true, "table_xinfo": true,
+
+	"application_id": false, "auto_vacuum": false, "busy_timeout": false, "cache_size": false, "data_version": false,
+	"encoding": false, "foreign_keys": false, "freelist_count": false, "journal_mode": false, "journal_size_limit": false,
+	"locking_mode": false, "max_page_count": false, "mmap_size": false, "page_count": false, "page_size": false,
+	"query_only": false, "recursive_triggers": false, "schema_version": false, "secure_delete": false,
+	"synchronous": false, "temp_store": false, "user_version": false, "wal_autocheckpoint": false,
+}
+
+func onlyShows(pragma, argument string) bool {
+	takesArgument, known := showingPragmas[lower(pragma)]
+	return known && (takesArgument || argument == "")
+}
+
+// NoAttach denies ATTACH and DETACH. It also denies VACUUM INTO, which attaches its file, and VACUUM.
+func NoAttach() Authorizer {
+	return func(a Action) Verdict { return allowIf(a.Code != ActionAttach && a.Code != ActionDetach) }
+}
+
+// Pragmas denies all PRAGMAs but those named, which are allowed with and without an argument.
+func Pragmas(allowed ...string) Authorizer {
+	names := nameSet(allowed)
+	return func(a Action) Verdict { return allowIf(a.Code != ActionPragma || names.has(a.Pragma())) }
+}
+
+// Functions denies all SQL functions but those named. The operators LIKE, GLOB, REGEXP, MATCH, -> and ->> are
+// functions too, named "like", "glob", "regexp", "match", "->" and "->>".
+func Functions(allowed ...string) Authorizer {
+	names := nameSet(allowed)
+	return func(a Action) Verdict { return allowIf(a.Code != ActionFunction || names.has(a.Function())) }
+}
+
+// TablePolicy says which tables and views may be used. Names are "table" for the tables of that name in all
+// databases of the connection, or "database.table". What is not listed is not there for the statement: it may
+// neither be read nor be written. The schema, which is the table "sqlite_master", has to be listed to be read.
+type TablePolicy struct {
+	Read  []string // may be read
+	Write []string // may be read, inserted into, updated and deleted from
+
+	// Through lists views and triggers that are trusted: what their SQL does is allowed. A view that gives a tenant
+	// its own rows is listed here and under Read, and its tables are listed nowhere.
+	Through []string
+}
+
+// Authorizer returns the rule. It denies changes of the schema, and ATTACH, which would let other tables in. It
+// leaves functions, PRAGMAs, transactions and savepoints to other rules.
+func (p TablePolicy) Authorizer() Authorizer {
+	read, write, through := nameSet(p.Read), nameSet(p.Write), nameSet(p.Through)
+	return func(a Action) Verdict {
+		switch a.Code {
+		case ActionSelect, ActionRecursive, ActionFunction, ActionPragma, ActionTransaction, ActionSavepoint:
+			return Allow
+		case ActionRead:
+			return allowIf(read.hasTable(a) || write.hasTable(a) || a.Accessor != "" && through.has(a.Accessor))
+		case ActionInsert, ActionUpdate, ActionDelete:
+			return allowIf(write.hasTable(a) || a.Accessor != "" && through.has(a.Accessor))
+		}
+		return Deny
+	}
+}
+
+// DenyColumns makes it an error to read or update one of the columns, which are named "table.column" or
+// "database.table.column". An INSERT can still set them, and a DELETE removes their row.
+func DenyColumns(columns ...string) Authorizer { return columnRule(Deny, columns) }
+
+// HideColumns makes the columns, which are named as for [DenyColumns], read as NULL, and an UPDATE leave them as they
+// are.
+func HideColumns(columns ...string) Authorizer { return columnRule(Ignore, columns) }
+
+func columnRule(verdict Verdict, columns []string) Authorizer {
+	names := nameSet(columns)
+	return func(a Action) Verdict {
+		column := a.Column()
+		if column == "" {
+			return Allow
+		}
+		name := a.Table() + "." + column
+		if names.has(name) || names.has(a.Database+"."+name) {
+			return verdict
+		}
+		return Allow
+	}
+}
+
+func allowIf(ok bool) Verdict {
+	if ok {
+		return Allow
+	}
+	return Deny
+}
+
+type names map[string]struct{}
+
+func nameSet(list []string) names {
+	set := make(names, len(list))
+	for _, name := range list {
+		set[lower(name)] = struct{}{}
+	}
+	return set
+}
+
+func (n names) has(name string) bool {
+	_, ok := n[lower(name)]
+	return ok
+}
+
+func (n names) hasTable(a Action) bool { return n.has(a.Table()) || n.has(a.Database+"."+a.Table()) }
+
+// lower makes the ASCII letters of a name small, which are the ones whose case SQLite disregards.
+func lower(name string) string {
+	for i := range len(name) {
+		if isUpper(name[i]) {
+			return lowered(name)
+		}
+	}
+	return name
+}
+
+func lowered(name string) string {
+	b := []byte(name)
+	for i := range b {
+		if isUpper(b[i]) {
+			b[i] += 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
+func isUpper(b byte) bool { return 'A' <= b && b <= 'Z' }
