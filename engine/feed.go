@@ -303,8 +303,10 @@ func (w *feedWriter) forget() {
 }
 
 // savepointOpened is called when a savepoint, or a statement that can be undone by itself, begins. Levels count from 0.
+//
+// A level that is open stays as it is. With several statements open that were not begun and ended like brackets, SQLite
+// gives a level to two of them, and undoes the changes of both for one.
 func (w *feedWriter) savepointOpened(level int) {
-	w.closeSavepoints(level)
 	for len(w.marks) <= level {
 		w.marks = append(w.marks, len(w.log))
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -29,14 +30,14 @@ CREATE TABLE aux.r(id INTEGER PRIMARY KEY, b UNIQUE);
 CREATE VIRTUAL TABLE f USING fts5(body);
 CREATE VIRTUAL TABLE late_f USING fts5(body, content='', columnsize=0);
 CREATE TRIGGER r_insert AFTER INSERT ON r BEGIN
-	INSERT INTO log VALUES (new.a);
+	INSERT INTO log(n) VALUES (new.a);
 	SELECT CASE new.a WHEN 5 THEN RAISE(ABORT, 'abort') WHEN 6 THEN RAISE(FAIL, 'fail') WHEN 7 THEN RAISE(IGNORE)
 		WHEN 8 THEN RAISE(ROLLBACK, 'rollback') END;
 END;
 CREATE TRIGGER r_delete BEFORE DELETE ON r WHEN old.a = 2 BEGIN
 	UPDATE OR IGNORE p SET b = b + 1; INSERT OR REPLACE INTO q VALUES (old.a, old.id);
 END;
-CREATE TRIGGER p_update AFTER UPDATE ON p BEGIN INSERT INTO log VALUES (new.b); END;
+CREATE TRIGGER p_update AFTER UPDATE ON p BEGIN INSERT INTO log(n) VALUES (new.b); END;
 `
 
 // modelTables are the tables that are compared, and whether they have rowids.
@@ -209,7 +210,7 @@ func (m *modelRun) finish(next func() int) {
 	m.history = append(m.history, fmt.Sprint("finalize ", i, " -- ", err))
 }
 
-// compare follows the feed, and compares the copy with the database if all is committed.
+// compare follows the feed, and compares the copy with the database.
 func (m *modelRun) compare() {
 	m.t.Helper()
 	for {
@@ -222,14 +223,25 @@ func (m *modelRun) compare() {
 		}
 		m.apply(tx)
 	}
+	committed := m.copy
 	if !m.c.AutoCommit() || len(m.open) > 0 {
-		return
+		// What is not committed yet is in the log alone.
+		m.copy = make(map[string]map[string][]any, len(committed))
+		for table, rows := range committed {
+			m.copy[table] = maps.Clone(rows)
+		}
+		for i, change := range m.c.hooks.feed.log {
+			if err := m.applyChange(change); err != nil {
+				m.fail("open transaction, change %d, %+v: %v", i, change, err)
+			}
+		}
 	}
 	for table := range modelTables {
 		if diff := cmp.Diff(m.read(table), m.copy[table]); diff != "" {
 			m.fail("%s (-database +copy):\n%s", table, diff)
 		}
 	}
+	m.copy = committed
 }
 
 func (m *modelRun) apply(tx *hooks.Transaction) {
