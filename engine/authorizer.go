@@ -35,6 +35,7 @@ func (c *Conn) SetAuthorizer(rule hooks.Authorizer) error {
 	a.rule = rule
 	if rule == nil {
 		a.call = nil
+		c.expireStatements() // which the removal does not do
 		sqlite3.Xsqlite3_set_authorizer(c.tls, c.db, 0, 0)
 		return nil
 	}

@@ -30,8 +30,9 @@ type CacheStats = stmtcache.Stats
 //
 // Only what reads and writes rows and what begins or ends transactions is kept: SELECT, VALUES, WITH, INSERT, REPLACE,
 // UPDATE, DELETE, BEGIN, COMMIT, END, ROLLBACK, SAVEPOINT, RELEASE, and EXPLAIN of those. All else is compiled each
-// time, as a PRAGMA may take effect then, and a change of the schema comes once. So is a text of more than 16 KiB, and
-// everything for as long as the connection has an authorizer, which is asked when a statement is compiled.
+// time, as a PRAGMA may take effect then, and a change of the schema comes once. So is a text of more than 16 KiB. An
+// authorizer is asked when a statement is compiled, and again for those in the cache after [Conn.SetAuthorizer]; one
+// whose answers change by themselves needs that call, or a cache of size 0.
 //
 // [Conn.Exec], [Conn.Query] and what else takes arguments with a text use the cache too.
 //
@@ -83,9 +84,6 @@ func (c *Conn) openCache() {
 
 // takeCached returns the idle statement with that text, ready to be used, or nil.
 func (c *Conn) takeCached(sql string) *Stmt {
-	if c.handle().FxAuth != 0 {
-		return nil
-	}
 	item := c.cache.Get(sql)
 	if item == nil {
 		return nil
@@ -113,7 +111,7 @@ func (c *Conn) cacheFlags(sql string) uint32 {
 
 // caches reports whether a statement with that text can be kept.
 func (c *Conn) caches(sql string) bool {
-	return c.cache.Limit() > 0 && c.handle().FxAuth == 0 && len(sql) <= maxCachedSQL && kindOf(sql) != kindOther
+	return c.cache.Limit() > 0 && len(sql) <= maxCachedSQL && kindOf(sql) != kindOther
 }
 
 // adopt makes a new statement one of the cache, if it can be: Finalize gives it back then.
@@ -131,7 +129,7 @@ func (s *Stmt) adopt(sql string) {
 // park makes a statement as good as new, and unusable until takeCached. It returns false if it cannot be used again.
 func (s *Stmt) park() bool {
 	s.reset()
-	if s.altered || s.c.handle().FxAuth != 0 {
+	if s.altered {
 		return false
 	}
 	sqlite3.Xsqlite3_clear_bindings(s.c.tls, s.ptr)
