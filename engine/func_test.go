@@ -100,6 +100,7 @@ func TestFunctionResultTooBig(t *testing.T) {
 		"text":     func(ctx *FuncContext) { ctx.ResultText(strings.Repeat("x", 1001)) },
 		"blob":     func(ctx *FuncContext) { ctx.ResultBlob(make([]byte, 1001)) },
 		"zeroblob": func(ctx *FuncContext) { ctx.ResultZeroBlob(1001) },
+		"beyond":   func(ctx *FuncContext) { ctx.ResultZeroBlob(int64(ctx.MaxLength()) + 1) },
 		"negative": func(ctx *FuncContext) { ctx.ResultZeroBlob(-1) },
 	}
 	for name, result := range results {
@@ -346,6 +347,9 @@ func TestKeptArgumentsAndContextDoNothing(t *testing.T) {
 	ctx.SetAuxData(0, 1)
 	if err := ctx.Result(1); err != nil {
 		t.Error(err)
+	}
+	if n := ctx.MaxLength(); n != 0 {
+		t.Errorf("max length %d after the call", n)
 	}
 	if v := ctx.AuxData(0); v != nil {
 		t.Errorf("aux data %v after the call", v)

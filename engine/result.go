@@ -195,6 +195,17 @@ func (ctx *FuncContext) resultBytes(v []byte) {
 	ctx.ResultBlob(v)
 }
 
+// MaxLength returns the length in bytes of the largest text or blob that the connection takes, for functions whose
+// result can be much larger than their arguments.
+//
+// https://sqlite.org/limits.html#max_length
+func (ctx *FuncContext) MaxLength() int {
+	if ctx.ptr == 0 {
+		return 0
+	}
+	return int(sqlite3.Xsqlite3_limit(ctx.c.tls, ctx.c.db, sqlite3.SQLITE_LIMIT_LENGTH, -1))
+}
+
 // ResultSubtype puts a subtype on the result that is already set: its low 8 bits go with the value to the function
 // that takes it next. The function needs the flag [ResultSubtype].
 //
