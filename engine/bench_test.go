@@ -413,3 +413,69 @@ func BenchmarkQueries(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkBind binds the values of a row without running the statement.
+func BenchmarkBind(b *testing.B) {
+	c := openBench(b)
+	s := mustPrepare(b, c, benchInsert)
+	name := benchName(1)
+	passes(b, 1000, func() {
+		for i := range 1000 {
+			for _, err := range []error{
+				s.BindInt64(1, int64(i)), s.BindText(2, name), s.BindInt64(3, int64(i)*7), s.BindFloat(4, float64(i)/3),
+			} {
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkBindC(b *testing.B) {
+	c := openBench(b)
+	s := mustPrepare(b, c, benchInsert)
+	text := benchName(1)
+	passes(b, 1000, func() {
+		name := c.cString(text)
+		for i := range 1000 {
+			sqlite3.Xsqlite3_bind_int64(c.tls, s.ptr, 1, int64(i))
+			sqlite3.Xsqlite3_bind_text(c.tls, s.ptr, 2, name, int32(len(text)), sqlite3.SQLITE_TRANSIENT)
+			sqlite3.Xsqlite3_bind_int64(c.tls, s.ptr, 3, int64(i)*7)
+			sqlite3.Xsqlite3_bind_double(c.tls, s.ptr, 4, float64(i)/3)
+		}
+	})
+}
+
+// BenchmarkExecution runs a statement that does next to nothing: the figure is what an execution costs in itself.
+func BenchmarkExecution(b *testing.B) {
+	s := mustPrepare(b, openMemory(b), "SELECT ?1")
+	passes(b, 1000, func() {
+		for i := range 1000 {
+			if err := s.BindInt64(1, int64(i)); err != nil {
+				b.Fatal(err)
+			}
+			if row, err := s.Step(background); !row || err != nil {
+				b.Fatal(row, err)
+			}
+			benchSum += int(s.ColumnInt64(0))
+			if row, err := s.Step(background); row || err != nil {
+				b.Fatal(row, err)
+			}
+		}
+	})
+}
+
+func BenchmarkExecutionC(b *testing.B) {
+	c := openMemory(b)
+	s := mustPrepare(b, c, "SELECT ?1")
+	passes(b, 1000, func() {
+		for i := range 1000 {
+			sqlite3.Xsqlite3_bind_int64(c.tls, s.ptr, 1, int64(i))
+			for sqlite3.Xsqlite3_step(c.tls, s.ptr) == sqlite3.SQLITE_ROW {
+				benchSum += int(sqlite3.Xsqlite3_column_int64(c.tls, s.ptr, 0))
+			}
+			sqlite3.Xsqlite3_reset(c.tls, s.ptr)
+		}
+	})
+}

@@ -87,23 +87,37 @@ func (s *Stmt) BindFloat(i int, v float64) error {
 	return s.leaveBind(i, sqlite3.Xsqlite3_bind_double(s.c.tls, s.ptr, int32(i), v))
 }
 
-// BindText binds text to parameter i. SQLite copies it, all of it: NUL bytes inside do not end it. An empty
-// string is an empty text and not NULL.
+// BindText binds text to parameter i, all of it: NUL bytes inside do not end it. An empty string is an empty text and
+// not NULL. The statement keeps the string alive until the parameter is bound anew, the bindings are cleared or the
+// statement is finalised.
 //
 // https://sqlite.org/c3ref/bind_blob.html
 func (s *Stmt) BindText(i int, v string) error {
+	if v == "" {
+		return s.bindEmptyText(i)
+	}
 	if err := s.enterBind(i); err != nil {
 		return err
 	}
-	c := s.c
-	c.boundText = v
-	p := uintptr(unsafe.Pointer(unsafe.StringData(v)))
-	if v == "" {
-		p = uintptr(unsafe.Pointer(&emptyText))
+	// A string does not change, so that SQLite can read it where it is. To lend it moves it to the heap.
+	lent := unsafe.Slice(unsafe.StringData(v), len(v))
+	rc := s.bindText(i, uintptr(unsafe.Pointer(unsafe.SliceData(lent))), len(lent))
+	if rc == sqlite3.SQLITE_OK {
+		s.lend(i, lent)
 	}
-	rc := sqlite3.Xsqlite3_bind_text64(c.tls, s.ptr, int32(i), p, uint64(len(v)), sqlite3.SQLITE_TRANSIENT, sqlite3.SQLITE_UTF8)
-	c.boundText = ""
-	return s.leaveBind(i, rc)
+	return s.endBind(rc)
+}
+
+func (s *Stmt) bindEmptyText(i int) error {
+	if err := s.enterBind(i); err != nil {
+		return err
+	}
+	return s.leaveBind(i, s.bindText(i, uintptr(unsafe.Pointer(&emptyText)), 0))
+}
+
+// bindText binds n bytes at p, which SQLite does not copy.
+func (s *Stmt) bindText(i int, p uintptr, n int) int32 {
+	return sqlite3.Xsqlite3_bind_text64(s.c.tls, s.ptr, int32(i), p, uint64(n), sqlite3.SQLITE_STATIC, sqlite3.SQLITE_UTF8)
 }
 
 // BindBlob binds a blob to parameter i. SQLite copies it. An empty slice, also a nil one, is an empty blob and
@@ -139,14 +153,11 @@ func (s *Stmt) BindBlobStatic(i int, v []byte) error {
 	if err := s.enterBind(i); err != nil {
 		return err
 	}
-	c := s.c
-	c.boundBlob = v
 	p := uintptr(unsafe.Pointer(unsafe.SliceData(v)))
-	rc := sqlite3.Xsqlite3_bind_blob64(c.tls, s.ptr, int32(i), p, uint64(len(v)), sqlite3.SQLITE_STATIC)
+	rc := sqlite3.Xsqlite3_bind_blob64(s.c.tls, s.ptr, int32(i), p, uint64(len(v)), sqlite3.SQLITE_STATIC)
 	if rc == sqlite3.SQLITE_OK {
 		s.lend(i, v)
 	}
-	c.boundBlob = nil
 	return s.endBind(rc)
 }
 
@@ -276,7 +287,8 @@ func (s *Stmt) endBind(rc int32) error {
 	return nil
 }
 
-// lend keeps v alive for as long as parameter i points to it.
+// lend keeps v alive for as long as parameter i points to it, and moves it to the heap: SQLite reads it through an
+// address that a growing goroutine stack would leave behind.
 func (s *Stmt) lend(i int, v []byte) {
 	for len(s.static) < i {
 		s.static = append(s.static, nil)

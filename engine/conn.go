@@ -35,9 +35,8 @@ type Conn struct {
 	busy       busyWait
 	interrupts interrupts
 
-	// What a bind call is handed goes through these fields for the time of the call. That moves it to the
+	// A blob that a bind call is handed goes through this field for the time of the call. That moves it to the
 	// heap: SQLite reads it through an address that a growing goroutine stack would leave behind.
-	boundText string
 	boundBlob []byte
 }
 
