@@ -126,9 +126,9 @@ func (s *Stmt) adopt(sql string) {
 	}
 }
 
-// park makes a statement as good as new, and unusable until takeCached. It returns false if it cannot be used again.
+// park makes a statement that was reset as good as new, and unusable until takeCached. It returns false if it cannot be
+// used again.
 func (s *Stmt) park() bool {
-	s.reset()
 	if s.altered {
 		return false
 	}

@@ -254,6 +254,7 @@ func TestBeginOutOfTheCacheLocksDatabasesAttachedLater(t *testing.T) {
 		t.Errorf("a write to a database that BEGIN IMMEDIATE has to lock: %v, want %v", err, Busy)
 	}
 	mustExec(t, c, "COMMIT")
+	wantCache(t, c, CacheStats{Hits: 2, Misses: 4, Idle: 2, Limit: DefaultCacheSize})
 }
 
 func TestCachedStatementsFollowTheSchema(t *testing.T) {
@@ -450,5 +451,20 @@ func BenchmarkPointQuery(b *testing.B) {
 				_ = s.Finalize()
 			}
 		})
+	}
+}
+
+// What the plan depends on is the one reason besides the schema for which SQLite compiles a cached statement anew.
+func TestCachedStatementIsPlannedForTheValueOfALike(t *testing.T) {
+	c := openMemory(t)
+	mustExec(t, c, "CREATE TABLE t(x TEXT COLLATE NOCASE); CREATE INDEX i ON t(x)")
+	const sql = "SELECT x FROM t WHERE x LIKE ?"
+	for _, like := range []string{"a%", "%b", "c%"} {
+		mustExec(t, c, sql, like)
+	}
+	s := mustCached(t, c, sql)
+	defer s.Finalize()
+	if got := s.Status(StmtStatusReprepare, false); got == 0 {
+		t.Error("a statement with LIKE was not compiled anew for another value")
 	}
 }

@@ -63,16 +63,13 @@ func (c *Conn) runRest(ctx context.Context, script string, from int, admit func(
 	}
 	defer text.free()
 	index := 1
-	for rest := script[from:]; rest != ""; {
+	for rest := script[from:]; rest != ""; index++ {
 		s, tail, err := text.prepare(ctx, rest)
 		if err == nil {
 			err = s.finish(ctx, nil, admit)
 		}
 		if err != nil {
 			return placeOf(index, script, rest), shiftOffset(err, len(script)-len(rest))
-		}
-		if s != nil {
-			index++
 		}
 		rest = tail
 	}

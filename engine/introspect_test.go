@@ -53,6 +53,7 @@ func TestBusyLastsAsLongAsTheExecution(t *testing.T) {
 
 func TestExpandedSQLHasTheValues(t *testing.T) {
 	c := openMemory(t)
+	limit := c.Limit(LimitLength, -1)
 	s := mustPrepare(t, c, "SELECT ?, :b, ?3, ?")
 	if err := s.BindAll(5, "it's", []byte{0xab}, nil); err != nil {
 		t.Fatal(err)
@@ -60,7 +61,6 @@ func TestExpandedSQLHasTheValues(t *testing.T) {
 	if got, err := s.ExpandedSQL(); got != "SELECT 5, 'it''s', x'ab', NULL" || err != nil {
 		t.Errorf("%q, error %v", got, err)
 	}
-	limit := c.Limit(LimitLength, -1)
 	if err := s.BindText(1, strings.Repeat("x", maxExpandedSQL)); err != nil {
 		t.Fatal(err)
 	}
