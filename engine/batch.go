@@ -42,7 +42,8 @@ func (c *Conn) ExecBatch(ctx context.Context, script string) error {
 // Outside a transaction the batch begins with BEGIN IMMEDIATE: it waits for the write lock once, and finds nothing
 // locked later. Within one it is a savepoint, and what it did is committed with the transaction around it.
 //
-// A BEGIN, COMMIT, END or ROLLBACK in the script is an [*Error] with [Misuse]; savepoints can be used. A statement that
+// A BEGIN, COMMIT, END or ROLLBACK in the script is an [*Error] with [Misuse]. Savepoints can be used, but not those from
+// outside the batch: to release one, or to roll back to it, would end the batch in the middle. A statement that
 // makes SQLite roll the whole transaction back, such as an INSERT OR ROLLBACK or an INSERT that is interrupted, ends a
 // transaction around the batch too.
 func (c *Conn) ExecTransactionalBatch(ctx context.Context, script string) error {
