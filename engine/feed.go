@@ -60,6 +60,9 @@ func (c *Conn) SetFeed(feed *hooks.Feed) error {
 		return err
 	}
 	defer c.leave()
+	if feed == nil && c.hooks.feed == nil {
+		return nil
+	}
 	if sqlite3.Xsqlite3_txn_state(c.tls, c.db, 0) == sqlite3.SQLITE_TXN_WRITE {
 		return newError("set feed", "", Misuse, "a transaction that writes is open")
 	}

@@ -48,8 +48,10 @@ type TraceEvent struct {
 }
 
 type traceHook struct {
-	call  func() error
-	event TraceEvent
+	call    func() error
+	event   TraceEvent
+	kinds   TraceKind             // that are told
+	started map[uintptr]time.Time // by statement: SQLite's own clock goes by milliseconds
 }
 
 var traceCallback = cFunc(onTrace)
@@ -71,20 +73,25 @@ func (c *Conn) SetTrace(kinds TraceKind, told func(*TraceEvent) error) error {
 		return newError("set trace", "", Misuse, "no such kind of event")
 	}
 	t := &c.hooks.trace
-	t.call = nil
+	*t = traceHook{kinds: kinds}
 	if told == nil || kinds == 0 {
 		sqlite3.Xsqlite3_trace_v2(c.tls, c.db, 0, 0, 0)
-	} else {
-		t.call = func() error { return told(&t.event) }
-		sqlite3.Xsqlite3_trace_v2(c.tls, c.db, uint32(kinds), traceCallback, c.busy.handle)
+		c.installHooks()
+		return nil
 	}
+	t.call = func() error { return told(&t.event) }
+	if kinds&TraceProfile != 0 {
+		kinds |= TraceStmt // tells when it began
+		t.started = make(map[uintptr]time.Time)
+	}
+	sqlite3.Xsqlite3_trace_v2(c.tls, c.db, uint32(kinds), traceCallback, c.busy.handle)
 	c.installHooks()
 	return nil
 }
 
 func onTrace(_ *libc.TLS, kind uint32, handle, subject, detail uintptr) int32 {
 	c := conns.get(handle)
-	if c == nil || c.failure != nil || c.hooks.trace.call == nil {
+	if c == nil || c.hooks.trace.call == nil {
 		return 0
 	}
 	t := &c.hooks.trace
@@ -92,18 +99,38 @@ func onTrace(_ *libc.TLS, kind uint32, handle, subject, detail uintptr) int32 {
 	switch t.event.Kind {
 	case TraceStmt:
 		t.event.text = detail
+		t.start(subject)
 	case TraceProfile:
-		t.event.Duration = time.Duration(*(*int64)(pointer(detail)))
+		t.event.Duration = t.stop(subject, time.Duration(*(*int64)(pointer(detail))))
 	case TraceClose:
 		t.event.stmt = 0
 	}
-	c.callGo(t.call)
+	if t.kinds&t.event.Kind != 0 && c.failure == nil {
+		c.callGo(t.call)
+	}
 	t.event.c = nil
 	return 0
 }
 
-// SQL returns the text of the statement, with its parameters as they were written. A [TraceStmt] for a trigger has a
-// comment instead that names it, such as "-- TRIGGER name". A [TraceClose] has no text.
+// start notes when a statement began. What comes while it runs is a trigger of its.
+func (t *traceHook) start(stmt uintptr) {
+	if _, runs := t.started[stmt]; t.started != nil && !runs {
+		t.started[stmt] = time.Now()
+	}
+}
+
+// stop returns how long a statement has run: what SQLite says if it began before there was a hook.
+func (t *traceHook) stop(stmt uintptr, measured time.Duration) time.Duration {
+	if began, ok := t.started[stmt]; ok {
+		delete(t.started, stmt)
+		return time.Since(began)
+	}
+	return measured
+}
+
+// SQL returns the text of the statement, with its parameters as they were written. A [TraceStmt] inside a trigger has a
+// comment instead: "-- TRIGGER name" where the trigger begins, and "-- " with the text of each statement in it. A
+// [TraceClose] has no text.
 func (e *TraceEvent) SQL() string {
 	switch {
 	case e.c == nil || e.stmt == 0:

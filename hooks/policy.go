@@ -1,5 +1,7 @@
 package hooks
 
+import "strings"
+
 // Names in policies are compared as SQLite does, without regard to the case of ASCII letters.
 
 // All allows what every one of the rules allows. The first one that denies decides; an action that is not denied is
@@ -92,6 +94,9 @@ func Functions(allowed ...string) Authorizer {
 // TablePolicy says which tables and views may be used. Names are "table" for the tables of that name in all
 // databases of the connection, or "database.table". What is not listed is not there for the statement: it may
 // neither be read nor be written. The schema, which is the table "sqlite_master", has to be listed to be read.
+//
+// SQLite does not tell the database of a table of which no column is read, as in "SELECT count(*) FROM t". It may be
+// read, then, if a table of that name may be.
 type TablePolicy struct {
 	Read  []string // may be read
 	Write []string // may be read, inserted into, updated and deleted from
@@ -104,7 +109,8 @@ type TablePolicy struct {
 // Authorizer returns the rule. It denies changes of the schema, and ATTACH, which would let other tables in. It
 // leaves functions, PRAGMAs, transactions and savepoints to other rules.
 func (p TablePolicy) Authorizer() Authorizer {
-	read, write, through := nameSet(p.Read), nameSet(p.Write), nameSet(p.Through)
+	read, write := nameSet(p.Read).withAnyDatabase(), nameSet(p.Write).withAnyDatabase()
+	through := nameSet(p.Through)
 	return func(a Action) Verdict {
 		switch a.Code {
 		case ActionSelect, ActionRecursive, ActionFunction, ActionPragma, ActionTransaction, ActionSavepoint:
@@ -164,6 +170,16 @@ func (n names) has(name string) bool {
 }
 
 func (n names) hasTable(a Action) bool { return n.has(a.Table()) || n.has(a.Database+"."+a.Table()) }
+
+// withAnyDatabase returns the set with "." before the table of each name that has a database.
+func (n names) withAnyDatabase() names {
+	for name := range n {
+		if _, table, ok := strings.Cut(name, "."); ok {
+			n["."+table] = struct{}{}
+		}
+	}
+	return n
+}
 
 // lower makes the ASCII letters of a name small, which are the ones whose case SQLite disregards.
 func lower(name string) string {
