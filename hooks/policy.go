@@ -109,16 +109,16 @@ type TablePolicy struct {
 // Authorizer returns the rule. It denies changes of the schema, and ATTACH, which would let other tables in. It
 // leaves functions, PRAGMAs, transactions and savepoints to other rules.
 func (p TablePolicy) Authorizer() Authorizer {
-	read, write := nameSet(p.Read).withAnyDatabase(), nameSet(p.Write).withAnyDatabase()
+	read, write := tableSet(p.Read), tableSet(p.Write)
 	through := nameSet(p.Through)
 	return func(a Action) Verdict {
 		switch a.Code {
 		case ActionSelect, ActionRecursive, ActionFunction, ActionPragma, ActionTransaction, ActionSavepoint:
 			return Allow
 		case ActionRead:
-			return allowIf(read.hasTable(a) || write.hasTable(a) || a.Accessor != "" && through.has(a.Accessor))
+			return allowIf(read.has(a) || write.has(a) || a.Accessor != "" && through.has(a.Accessor))
 		case ActionInsert, ActionUpdate, ActionDelete:
-			return allowIf(write.hasTable(a) || a.Accessor != "" && through.has(a.Accessor))
+			return allowIf(write.has(a) || a.Accessor != "" && through.has(a.Accessor))
 		}
 		return Deny
 	}
@@ -133,18 +133,37 @@ func DenyColumns(columns ...string) Authorizer { return columnRule(Deny, columns
 func HideColumns(columns ...string) Authorizer { return columnRule(Ignore, columns) }
 
 func columnRule(verdict Verdict, columns []string) Authorizer {
-	names := nameSet(columns)
+	tables := make(map[string][]columnName)
+	for _, name := range columns {
+		c := parseColumn(lower(name))
+		tables[c.table] = append(tables[c.table], c)
+	}
 	return func(a Action) Verdict {
-		column := a.Column()
-		if column == "" {
+		if a.Code != ActionRead && a.Code != ActionUpdate {
 			return Allow
 		}
-		name := a.Table() + "." + column
-		if names.has(name) || names.has(a.Database+"."+name) {
-			return verdict
+		for _, c := range tables[lower(a.Table())] {
+			if c.column == lower(a.Column()) && (c.database == "" || c.database == lower(a.Database)) {
+				return verdict
+			}
 		}
 		return Allow
 	}
+}
+
+type columnName struct{ database, table, column string }
+
+// parseColumn takes a name apart from its end: the database may be missing.
+func parseColumn(name string) columnName {
+	table, column := cutLast(name)
+	database, table := cutLast(table)
+	return columnName{database, table, column}
+}
+
+// cutLast cuts at the last dot; without one, all is behind it.
+func cutLast(name string) (before, after string) {
+	i := strings.LastIndexByte(name, '.')
+	return name[:max(i, 0)], name[i+1:]
 }
 
 func allowIf(ok bool) Verdict {
@@ -169,16 +188,26 @@ func (n names) has(name string) bool {
 	return ok
 }
 
-func (n names) hasTable(a Action) bool { return n.has(a.Table()) || n.has(a.Database+"."+a.Table()) }
+// tables has, for each table, the databases in which it is meant; "" is any.
+type tables map[string][]string
 
-// withAnyDatabase returns the set with "." before the table of each name that has a database.
-func (n names) withAnyDatabase() names {
-	for name := range n {
-		if _, table, ok := strings.Cut(name, "."); ok {
-			n["."+table] = struct{}{}
+func tableSet(list []string) tables {
+	set := make(tables, len(list))
+	for _, name := range list {
+		database, table := cutLast(lower(name))
+		set[table] = append(set[table], database)
+	}
+	return set
+}
+
+// has reports whether the table of an action is in the set. The database of an action is "" if it is not known.
+func (t tables) has(a Action) bool {
+	for _, database := range t[lower(a.Table())] {
+		if database == "" || a.Database == "" || database == lower(a.Database) {
+			return true
 		}
 	}
-	return n
+	return false
 }
 
 // lower makes the ASCII letters of a name small, which are the ones whose case SQLite disregards.
