@@ -87,7 +87,7 @@ func BenchmarkFeed100kInserts(b *testing.B) {
 	}
 }
 
-const benchRows = `CREATE TABLE t(a INTEGER PRIMARY KEY, b, c);
+const hookRows = `CREATE TABLE t(a INTEGER PRIMARY KEY, b, c);
 	WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000) INSERT INTO t SELECT i, i, 'text' FROM n`
 
 // tenantRules is a rule as a server with several tenants has it.
@@ -108,7 +108,7 @@ func BenchmarkAuthorizer100kCachedQueries(b *testing.B) {
 		must(b, s.Finalize())
 	},
 		func(c *Conn) error { return c.SetAuthorizer(tenantRules) },
-		func(c *Conn) error { return c.SetAuthorizer(nil) }, benchRows)
+		func(c *Conn) error { return c.SetAuthorizer(nil) }, hookRows)
 }
 
 func BenchmarkAuthorizer20kPrepares(b *testing.B) {
@@ -120,7 +120,7 @@ func BenchmarkAuthorizer20kPrepares(b *testing.B) {
 		}
 	},
 		func(c *Conn) error { return c.SetAuthorizer(tenantRules) },
-		func(c *Conn) error { return c.SetAuthorizer(nil) }, benchRows)
+		func(c *Conn) error { return c.SetAuthorizer(nil) }, hookRows)
 }
 
 func BenchmarkProgressHandlerEvery1000(b *testing.B) {
@@ -130,7 +130,7 @@ func BenchmarkProgressHandlerEvery1000(b *testing.B) {
 		}
 	},
 		func(c *Conn) error { return c.SetProgressHandler(1000, func() error { return nil }) },
-		func(c *Conn) error { return c.SetProgressHandler(0, nil) }, benchRows)
+		func(c *Conn) error { return c.SetProgressHandler(0, nil) }, hookRows)
 }
 
 func BenchmarkTraceProfile100kQueries(b *testing.B) {
@@ -151,5 +151,5 @@ func BenchmarkTraceProfile100kQueries(b *testing.B) {
 		func(c *Conn) error {
 			return c.SetTrace(TraceProfile, func(e *TraceEvent) error { took += e.Duration; return nil })
 		},
-		func(c *Conn) error { return c.SetTrace(0, nil) }, benchRows)
+		func(c *Conn) error { return c.SetTrace(0, nil) }, hookRows)
 }
