@@ -70,7 +70,8 @@ var (
 // CreateFunction makes fn callable from SQL on this connection, under a name that is compared without regard to case
 // and has at most 255 bytes. nArg is the number of arguments it is called with, -1 for any. Functions with one name
 // and different numbers of arguments live side by side; one with the same number is replaced, also a built-in one. A
-// nil fn removes what was created with the same name and number; a built-in function that was replaced does not come back.
+// nil fn removes what was created with the same name and number; a built-in function that was replaced does not come
+// back.
 //
 // A function cannot be replaced or removed while a statement is being executed: the error is [Busy] then. It ends with
 // the connection.

@@ -15,7 +15,7 @@
 //
 // left to starts_with are there as text_left and so on, too. Lengths and positions are in characters, not bytes. A
 // function with an argument that is NULL is NULL. A number is taken as its text. Bytes that are no UTF-8 count as a
-// character each.
+// character each, which initcap and translate turn into U+FFFD.
 //
 // Importing the package registers the extension "text".
 package text
