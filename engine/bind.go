@@ -64,6 +64,9 @@ func (s *Stmt) BindNull(i int) error {
 	if err := s.enterBind(i); err != nil {
 		return err
 	}
+	if s.storeNull(i) {
+		return s.leaveBind(i, sqlite3.SQLITE_OK)
+	}
 	return s.leaveBind(i, sqlite3.Xsqlite3_bind_null(s.c.tls, s.ptr, int32(i)))
 }
 
@@ -74,6 +77,9 @@ func (s *Stmt) BindInt64(i int, v int64) error {
 	if err := s.enterBind(i); err != nil {
 		return err
 	}
+	if s.storeInt(i, v) {
+		return s.leaveBind(i, sqlite3.SQLITE_OK)
+	}
 	return s.leaveBind(i, sqlite3.Xsqlite3_bind_int64(s.c.tls, s.ptr, int32(i), v))
 }
 
@@ -83,6 +89,9 @@ func (s *Stmt) BindInt64(i int, v int64) error {
 func (s *Stmt) BindFloat(i int, v float64) error {
 	if err := s.enterBind(i); err != nil {
 		return err
+	}
+	if s.storeFloat(i, v) {
+		return s.leaveBind(i, sqlite3.SQLITE_OK)
 	}
 	return s.leaveBind(i, sqlite3.Xsqlite3_bind_double(s.c.tls, s.ptr, int32(i), v))
 }
@@ -117,6 +126,9 @@ func (s *Stmt) bindEmptyText(i int) error {
 
 // bindText binds n bytes at p, which SQLite does not copy.
 func (s *Stmt) bindText(i int, p uintptr, n int) int32 {
+	if s.storeText(i, p, n) {
+		return sqlite3.SQLITE_OK
+	}
 	return sqlite3.Xsqlite3_bind_text64(s.c.tls, s.ptr, int32(i), p, uint64(n), sqlite3.SQLITE_STATIC, sqlite3.SQLITE_UTF8)
 }
 
