@@ -132,6 +132,7 @@ func TestBoundValuesChooseThePlan(t *testing.T) {
 		WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
 		INSERT INTO t SELECT 'name ' || i, iif(i % 100, 1, i) FROM n; ANALYZE`)
 	s := mustPrepare(t, c, "SELECT count(*) FROM t WHERE a LIKE ?1 AND b >= ?2")
+	changed := false
 	for _, q := range []struct {
 		pattern string
 		least   int64
@@ -141,6 +142,11 @@ func TestBoundValuesChooseThePlan(t *testing.T) {
 	} {
 		if err := errors.Join(s.BindText(1, q.pattern), s.BindInt64(2, q.least)); err != nil {
 			t.Fatal(err)
+		}
+		if !changed {
+			// The plan is made for the values that are bound when the schema has changed.
+			mustExec(t, c, "CREATE TABLE change(a)")
+			changed = true
 		}
 		mustRow(t, s)
 		if got := s.ColumnInt64(0); got != q.want {
@@ -175,6 +181,18 @@ func TestBindRefusals(t *testing.T) {
 		t.Errorf("the value after binds that were refused: %q, want %q", got, "kept")
 	}
 	mustDone(t, s)
+}
+
+func TestBoundTextAboveTheLimit(t *testing.T) {
+	c := openMemory(t)
+	c.Limit(LimitLength, 100)
+	s := mustPrepare(t, c, "SELECT length(?1)")
+	for n, want := range map[int]error{100: nil, 101: TooBig} {
+		err := s.BindText(1, strings.Repeat("x", n))
+		if want == nil && err != nil || want != nil && !errors.Is(err, want) {
+			t.Errorf("a text of %d bytes where 100 are allowed: %v, want %v", n, err, want)
+		}
+	}
 }
 
 func TestBoundTextIsReadWhereItIs(t *testing.T) {
