@@ -195,6 +195,7 @@ func (s *Stmt) BindZeroBlob(i int, n int64) error {
 //   - float32, float64: REAL, NaN as NULL
 //   - string: TEXT
 //   - []byte: BLOB, copied
+//   - [Pointer]: a Go value for a function or a virtual table, as by [Stmt.BindPointer]
 //
 // Any other type is an [*Error] with [Mismatch].
 func (s *Stmt) Bind(i int, v any) error {
@@ -218,6 +219,8 @@ func (s *Stmt) Bind(i int, v any) error {
 		return s.BindFloat(i, float64(v))
 	case bool:
 		return s.bindBool(i, v)
+	case Pointer:
+		return s.BindPointer(i, v.Value)
 	default:
 		return s.bindSized(i, v)
 	}

@@ -97,7 +97,7 @@ func TestValuesBindAsTheLibraryBindsThem(t *testing.T) {
 				}
 				mustRow(t, ours)
 				mustRow(t, theirs)
-				if diff := cmp.Diff(rowValues(theirs), rowValues(ours)); diff != "" {
+				if diff := cmp.Diff(columnValues(theirs), columnValues(ours)); diff != "" {
 					t.Errorf("%s: %s after %s (-library +got):\n%s", encoding, b.name, before.name, diff)
 				}
 				mustDone(t, ours)
@@ -116,7 +116,7 @@ func rowOf(s *Stmt) error {
 	return err
 }
 
-func rowValues(s *Stmt) []string {
+func columnValues(s *Stmt) []string {
 	var values []string
 	for i := range s.ColumnCount() {
 		values = append(values, fmt.Sprintf("%v %q", s.ColumnType(i), s.ColumnText(i)))

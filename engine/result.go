@@ -230,7 +230,7 @@ func onAuxDestroy(_ *libc.TLS, handle uintptr) { auxData.remove(handle) }
 //
 // https://sqlite.org/c3ref/get_auxdata.html
 func (ctx *FuncContext) SetAuxData(i int, v any) {
-	if ctx.ptr != 0 {
+	if ctx.ofStatement() {
 		sqlite3.Xsqlite3_set_auxdata(ctx.c.tls, ctx.ptr, int32(i), auxData.add(&v), auxDestroy)
 	}
 }
@@ -239,7 +239,7 @@ func (ctx *FuncContext) SetAuxData(i int, v any) {
 //
 // https://sqlite.org/c3ref/get_auxdata.html
 func (ctx *FuncContext) AuxData(i int) any {
-	if ctx.ptr == 0 {
+	if !ctx.ofStatement() {
 		return nil
 	}
 	v := auxData.get(sqlite3.Xsqlite3_get_auxdata(ctx.c.tls, ctx.ptr, int32(i)))
@@ -247,6 +247,12 @@ func (ctx *FuncContext) AuxData(i int) any {
 		return nil
 	}
 	return *v
+}
+
+// ofStatement reports whether the call belongs to a statement that can keep data for it. That of a column of a virtual
+// table does not, and SQLite does not look.
+func (ctx *FuncContext) ofStatement() bool {
+	return ctx.ptr != 0 && (*sqlite3.Tsqlite3_context)(pointer(ctx.ptr)).FpVdbe != 0
 }
 
 // raised is an error that a function gave to SQLite.
@@ -269,8 +275,13 @@ func (ctx *FuncContext) fail(err error) {
 	sqlite3.Xsqlite3_result_error(ctx.c.tls, ctx.ptr, p, int32(len(msg)))
 	ctx.text = ""
 	sqlite3.Xsqlite3_result_error_code(ctx.c.tls, ctx.ptr, int32(code))
-	untilNUL, _, _ := strings.Cut(msg, "\x00")
-	ctx.c.raised = raised{err: err, code: code, msg: untilNUL}
+	ctx.c.raised = raised{err: err, code: code, msg: untilNUL(msg)}
+}
+
+// untilNUL is what is left of a text where it ends with a NUL.
+func untilNUL(text string) string {
+	text, _, _ = strings.Cut(text, "\x00")
+	return text
 }
 
 // maxErrorText bounds the text of an error that is given to SQLite, in bytes.
@@ -314,6 +325,9 @@ func (c *Conn) takeRaised(e *Error) error {
 	}
 	if e.Msg != r.msg && e.Msg != libc.GoString(sqlite3.Xsqlite3_errstr(c.tls, int32(e.Code))) {
 		return nil
+	}
+	if e.Extended == e.Code {
+		e.Extended = r.code // SQLite does not let all extended codes through
 	}
 	return r.err
 }

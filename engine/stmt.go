@@ -154,6 +154,7 @@ func (c *Conn) compileAt(ctx context.Context, text uintptr, sql string, flags ui
 		c.adoptPragmas()
 		return nil, "", err
 	}
+	c.raised.err = nil // a table that SQLite did well without
 	c.adoptPragmas()
 	used := int(c.slotPointer(1) - text)
 	if ptr := c.slotPointer(0); ptr != 0 {
