@@ -275,6 +275,9 @@ func TestErrorOfAbandonedAggregateFailsNothing(t *testing.T) {
 	if err := s.Reset(); err != nil {
 		t.Errorf("reset: %v", err)
 	}
+	if c.raised.err != nil {
+		t.Errorf("the error %v is kept beyond the execution", c.raised.err)
+	}
 	mustExec(t, c, "SELECT 1")
 	if err := c.Exec(background, "SELEC"); errors.Is(err, value) {
 		t.Errorf("a later error has that of the window as its cause: %v", err)

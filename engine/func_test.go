@@ -409,6 +409,27 @@ func TestErrorOfFunctionInTrigger(t *testing.T) {
 	}
 }
 
+// FTS5 reads its content with statements of its own, and reports their errors by the code alone.
+func TestErrorOfFunctionBelowVirtualTable(t *testing.T) {
+	c := openMemory(t)
+	boom := fmt.Errorf("boom: %w", TooBig)
+	fail := false
+	scalar(t, c, "content", func(ctx *FuncContext, args []Value) error {
+		if fail {
+			return boom
+		}
+		return ctx.Result(args[0])
+	})
+	mustExec(t, c, `CREATE TABLE t(id INTEGER PRIMARY KEY, a); CREATE VIEW v AS SELECT id, content(a) AS a FROM t;
+		CREATE VIRTUAL TABLE f USING fts5(a, content=v, content_rowid=id);
+		INSERT INTO t VALUES (1, 'ice'); INSERT INTO f(rowid, a) VALUES (1, 'ice')`)
+	wantValue(t, c, "ice", "SELECT a FROM f WHERE f MATCH 'ice'")
+	fail = true
+	if err := c.Exec(background, "SELECT a FROM f WHERE f MATCH 'ice'"); !errors.Is(err, boom) {
+		t.Errorf("error %v, want %v", err, boom)
+	}
+}
+
 func TestAuxDataLivesWithConstantArguments(t *testing.T) {
 	c := openMemory(t)
 	before := auxData.count()
