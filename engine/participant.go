@@ -65,13 +65,13 @@ func addressOf[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }
 // if one of those fails, so does the commit.
 func (w *feedWriter) join() error {
 	db := w.c.handle()
-	if w.joined(db) || db.FnVTrans > 0 && db.FaVTrans == 0 {
+	if w.joined() || db.FnVTrans > 0 && db.FaVTrans == 0 {
 		return nil
 	}
 	if !w.c.growVTrans(db) {
 		return newError("feed", "", NoMem, "out of memory")
 	}
-	w.c.vtrans(db)[db.FnVTrans] = addressOf(&w.part.table)
+	vtrans(db)[db.FnVTrans] = addressOf(&w.part.table)
 	db.FnVTrans++
 	w.part.table.FnRef++
 	w.part.table.FiSavepoint = db.FnStatement + db.FnSavepoint
@@ -80,14 +80,14 @@ func (w *feedWriter) join() error {
 	return nil
 }
 
-func (w *feedWriter) joined(db *sqlite3.Tsqlite3) bool { return w.part.table.FnRef > 1 }
+func (w *feedWriter) joined() bool { return w.part.table.FnRef > 1 }
 
 // vtransStep is how many entries SQLite lengthens its list of virtual tables by. It does so when their number is a
 // multiple of it.
 const vtransStep = 5
 
 // vtrans is SQLite's list of the virtual tables in the open transaction, up to the end of its memory.
-func (c *Conn) vtrans(db *sqlite3.Tsqlite3) []uintptr {
+func vtrans(db *sqlite3.Tsqlite3) []uintptr {
 	n := (int(db.FnVTrans)/vtransStep + 1) * vtransStep
 	return unsafe.Slice((*uintptr)(pointer(db.FaVTrans)), n)
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/floedb/floe/hooks"
@@ -67,7 +68,7 @@ func TestPreUpdateValuesThatAreNotThereAreErrors(t *testing.T) {
 	var kept *PreUpdate
 	must(t, c.SetPreUpdateHook(func(p *PreUpdate) error {
 		kept = p
-		for i, want := range map[int]error{-1: Range, 2: Range, 1 << 40: Range} {
+		for i, want := range map[int]error{-1: Range, 2: Range, math.MaxInt32: Range} {
 			if _, err := p.New(i); !errors.Is(err, want) {
 				t.Errorf("new value %d: %v, want %v", i, err, want)
 			}
