@@ -206,9 +206,10 @@ func (b *BlobHandle) writeAt(p []byte, off int64) (int, error) {
 	if n > 0 {
 		c := b.c
 		c.boundBlob = p
+		c.blobWrite = blobWrite{offset: int(off), data: p[:n]}
 		from := uintptr(unsafe.Pointer(unsafe.SliceData(p)))
 		rc := sqlite3.Xsqlite3_blob_write(c.tls, b.ptr, from, int32(n), int32(off))
-		c.boundBlob = nil
+		c.boundBlob, c.blobWrite = nil, blobWrite{}
 		if rc != sqlite3.SQLITE_OK || c.failure != nil {
 			return 0, b.callError("write", rc)
 		}

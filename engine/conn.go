@@ -30,7 +30,7 @@ type Conn struct {
 	collations collations
 	extensions extensions
 	hooks      hookSet
-	blobWrite  *blobWrite // what is being written through an open blob
+	blobWrite  blobWrite // what is being written through an open blob
 
 	busy       busyWait
 	interrupts interrupts

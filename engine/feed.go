@@ -203,7 +203,7 @@ func rowValues(n int, value func(int) (Value, error)) ([]any, error) {
 }
 
 // blobWrite is what is being written through an open blob, which the pre-update hook does not tell. It is set for the
-// time of a write.
+// time of a write; data is nil otherwise.
 type blobWrite struct {
 	offset int
 	data   []byte
@@ -214,12 +214,12 @@ func (c *Conn) writtenRow(old []any, column int) ([]any, error) {
 	row := slices.Clone(old)
 	switch v := row[column].(type) {
 	case []byte:
-		if c.blobWrite != nil {
+		if c.blobWrite.data != nil {
 			row[column] = c.blobWrite.over(v)
 			return row, nil
 		}
 	case string:
-		if c.blobWrite != nil && c.handle().Fenc == sqlite3.SQLITE_UTF8 {
+		if c.blobWrite.data != nil && c.handle().Fenc == sqlite3.SQLITE_UTF8 {
 			row[column] = string(c.blobWrite.over([]byte(v)))
 			return row, nil
 		}
@@ -228,7 +228,7 @@ func (c *Conn) writtenRow(old []any, column int) ([]any, error) {
 }
 
 // over returns a copy of old with the write in it, which SQLite has checked to be inside.
-func (b *blobWrite) over(old []byte) []byte {
+func (b blobWrite) over(old []byte) []byte {
 	written := slices.Clone(old)
 	copy(written[min(b.offset, len(written)):], b.data)
 	return written

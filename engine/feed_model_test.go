@@ -170,6 +170,8 @@ func (m *modelRun) do(next func() int) {
 		m.finish(next)
 	case 1:
 		m.leaveOpen(next)
+	case 2:
+		m.writeBlob(next)
 	default:
 		m.run(m.statement(next))
 	}
@@ -209,6 +211,16 @@ func (m *modelRun) leaveOpen(next func() int) {
 		}
 	}
 	m.history = append(m.history, fmt.Sprint("leave open ", sql, " -- ", err))
+}
+
+// writeBlob writes into a text or a blob, if it finds one.
+func (m *modelRun) writeBlob(next func() int) {
+	blob, err := m.c.OpenBlob(background, "main", "f_content", "c0", int64(next()%9), true)
+	if err == nil {
+		_, err = blob.WriteAt([]byte("xy"), int64(next()%3))
+		err = errors.Join(err, blob.Close())
+	}
+	m.history = append(m.history, fmt.Sprint("write blob -- ", err))
 }
 
 // finish ends one of the statements that were left open.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/floedb/floe/hooks"
 	"github.com/google/go-cmp/cmp"
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 func openFeed(t *testing.T, c *Conn, options hooks.FeedOptions) (*hooks.Feed, *hooks.Consumer) {
@@ -101,23 +100,13 @@ func TestFeedTellsBlobWrites(t *testing.T) {
 }
 
 // writeBlob writes into column b of row 1 of t.
-func writeBlob(t *testing.T, c *Conn, offset int, data []byte) {
+func writeBlob(t *testing.T, c *Conn, offset int64, data []byte) {
 	t.Helper()
-	names := sqlite3.Xsqlite3_malloc64(c.tls, 32)
-	defer sqlite3.Xsqlite3_free(c.tls, names)
-	copy(bytesAt(names, 32), "main\x00t\x00b\x00")
-	copy(bytesAt(names+16, 16), data)
-	if rc := sqlite3.Xsqlite3_blob_open(c.tls, c.db, names, names+5, names+7, 1, 1, c.slot(0)); rc != sqlite3.SQLITE_OK {
-		t.Fatalf("open blob: %v", ResultCode(rc))
-	}
-	blob := c.slotPointer(0)
-	c.blobWrite = &blobWrite{offset: offset, data: data}
-	rc := sqlite3.Xsqlite3_blob_write(c.tls, blob, names+16, int32(len(data)), int32(offset))
-	c.blobWrite = nil
-	if closed := sqlite3.Xsqlite3_blob_close(c.tls, blob); rc != sqlite3.SQLITE_OK || closed != sqlite3.SQLITE_OK {
-		t.Fatalf("write blob: %v, close: %v", ResultCode(rc), ResultCode(closed))
-	}
-	must(t, c.takeFailure())
+	blob, err := c.OpenBlob(background, "", "t", "b", 1, true)
+	must(t, err)
+	_, err = blob.WriteAt(data, offset)
+	must(t, err)
+	must(t, blob.Close())
 }
 
 // A feed that is full fails the commit, or makes it wait until the context ends.

@@ -46,7 +46,9 @@ var preUpdateCallback = cFunc(onPreUpdate)
 //
 // A write through an open blob is told as a [hooks.Delete] for which [PreUpdate.BlobColumn] is not negative.
 //
-// An error of the function, or a panic, does what it does in an update hook; see [Conn.SetUpdateHook].
+// An error of the function, or a panic, does what it does in an update hook; see [Conn.SetUpdateHook]. For a write
+// through an open blob it is the error of the write, which is done all the same, and part of what the end of the blob's
+// transaction commits.
 //
 // https://sqlite.org/c3ref/preupdate_blobwrite.html
 func (c *Conn) SetPreUpdateHook(told func(*PreUpdate) error) error {
