@@ -45,6 +45,7 @@ const (
 	stateClosed = iota
 	stateFree
 	stateEntered
+	stateLent // to a backup that writes into it
 )
 
 // enter claims the connection for one call. Every exported method but Interrupt goes through it.
@@ -56,8 +57,11 @@ func (c *Conn) enter() error {
 }
 
 func (c *Conn) refused() error {
-	if c.state.Load() == stateClosed {
+	switch c.state.Load() {
+	case stateClosed:
 		return ErrClosed
+	case stateLent:
+		return ErrBackupTarget
 	}
 	return ErrConcurrentUse
 }

@@ -68,6 +68,7 @@ func (c *Conn) under(ctx context.Context, op string, call func() int32, fine ...
 
 // watched makes a call, and interrupts it when ctx ends.
 func (c *Conn) watched(ctx context.Context, call func() int32) (rc int32, cause error) {
+	c.renewBusyWait()
 	done := doneOf(ctx)
 	if done == nil {
 		rc = call()
@@ -85,6 +86,10 @@ func (c *Conn) watched(ctx context.Context, call func() int32) (rc int32, cause 
 	}
 	return rc, cmp.Or(ctx.Err(), c.busy.takeInterrupted())
 }
+
+// renewBusyWait begins a new wait for locks. SQLite does so for statements alone: after a wait that was given up, other
+// calls would never wait again.
+func (c *Conn) renewBusyWait() { c.handle().FbusyHandler.FnBusy = 0 }
 
 // cStrings copies names into the connection's text buffer, one behind the other. The pointers are valid until the next
 // call that uses the buffer.
