@@ -323,8 +323,11 @@ func (c *Conn) takeRaised(e *Error) error {
 	if r.err == nil || r.code.Primary() != e.Code {
 		return nil
 	}
-	if e.Msg != r.msg && e.Msg != libc.GoString(sqlite3.Xsqlite3_errstr(c.tls, int32(e.Code))) {
-		return nil
+	if e.Msg != r.msg {
+		if e.Msg != libc.GoString(sqlite3.Xsqlite3_errstr(c.tls, int32(e.Code))) {
+			return nil
+		}
+		e.Msg = r.msg
 	}
 	if e.Extended == e.Code {
 		e.Extended = r.code // SQLite does not let all extended codes through

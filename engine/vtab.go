@@ -196,6 +196,7 @@ func (c *Conn) CreateModule(name string, m AnyModule) error {
 	if rc := c.installModule(p, spec); rc != sqlite3.SQLITE_OK {
 		return c.lastError(op, "", rc)
 	}
+	c.cache.Clear() // SQLite does not compile statements anew for a module, as it does for a function
 	return nil
 }
 

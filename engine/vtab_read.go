@@ -17,7 +17,8 @@ type vtable struct {
 	plans plans
 	args  []Value // of the running update
 
-	overloads map[overload]overloaded
+	savepoints int // how many there are in the running transaction
+	overloads  map[overload]overloaded
 }
 
 // vcursor is a cursor of a table.
@@ -244,21 +245,15 @@ func onVtabBestIndex(_ *libc.TLS, p, info uintptr) int32 {
 		return sqlite3.SQLITE_INTERNAL
 	}
 	err := t.bestIndex(info)
-	switch {
-	case errors.Is(err, ErrNoPlan):
+	if errors.Is(err, ErrNoPlan) {
 		return sqlite3.SQLITE_CONSTRAINT
-	case err != nil && raisedCode(err).Primary() == Constraint:
-		// To SQLite it would mean ErrNoPlan.
-		err = newFailure("best index", err)
 	}
-	return t.fail(err)
-}
-
-// newFailure makes an error with the code Generic of one whose code means something else to SQLite.
-func newFailure(op string, err error) error {
-	e := newError(op, "", Generic, errorText(err))
-	e.cause, e.raised = err, true
-	return e
+	if t.fail(err) == sqlite3.SQLITE_OK {
+		return sqlite3.SQLITE_OK
+	}
+	// SQLite makes this code of all others, and Constraint would mean ErrNoPlan to it.
+	t.c.raised.code = Generic
+	return sqlite3.SQLITE_ERROR
 }
 
 func (t *vtable) bestIndex(ptr uintptr) (err error) {

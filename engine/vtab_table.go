@@ -32,7 +32,9 @@ type Table interface {
 // https://sqlite.org/vtab.html#the_xfilter_method
 type Cursor interface {
 	// Filter goes to the first row. plan is what BestIndex made of the query; args are the values of the constraints to
-	// which it gave an ArgvIndex, in that order. The arguments, and the slice, are lent for the call.
+	// which it gave an ArgvIndex, in that order. A value comes as it stands in the statement: the type of the column has
+	// not been applied to it, which makes a difference if SQLite is to omit the check and the value is, say, a text for
+	// a column of numbers. The arguments, and the slice, are lent for the call.
 	Filter(plan any, args []Value) error
 
 	// Next goes to the next row.
@@ -109,21 +111,20 @@ type TransactionTable interface {
 }
 
 // SavepointTable is a [TransactionTable] that is told of the savepoints in a transaction. SQLite makes them for itself
-// too, around statements that can fail half-way. A savepoint is a number: 0 is the outermost, and those of higher
-// numbers lie in it.
+// too, around statements that can fail half-way. They are numbered from 0, which is the begin of the transaction, and each
+// lies in the one before. Without them, a statement or a ROLLBACK TO that is undone leaves its writes in the table.
 //
 // https://sqlite.org/vtab.html#the_xsavepoint_xrelease_and_xrollbackto_methods
 type SavepointTable interface {
 	TransactionTable
 
-	// Savepoint makes savepoint n, which is higher than all that there are. Some of the numbers below may be missing,
-	// as savepoints of before the table's transaction are.
+	// Savepoint makes savepoint n. Those from 0 to n-1 are there, and no others.
 	Savepoint(n int) error
 
 	// Release forgets savepoint n and those of higher numbers. What was done since stays.
 	Release(n int) error
 
-	// RollbackTo undoes what was done since savepoint n, and forgets those of higher numbers; n itself stays.
+	// RollbackTo undoes what was done since savepoint n, and forgets those of higher numbers. Savepoint n itself stays.
 	RollbackTo(n int) error
 }
 

@@ -61,11 +61,22 @@ func (t *vtable) update(args []Value, rowID uintptr) (rc int32) {
 }
 
 func onVtabBegin(_ *libc.TLS, p uintptr) int32 {
-	return callTable(p, true, TransactionTable.Begin)
+	return callTable(p, true, func(t *vtable) error {
+		t.savepoints = 0
+		table := t.table.(TransactionTable)
+		if err := table.Begin(); err != nil {
+			return err
+		}
+		err := t.savepoint(0)
+		if err != nil {
+			table.Rollback() // SQLite takes it that there is no transaction
+		}
+		return err
+	})
 }
 
 func onVtabSync(_ *libc.TLS, p uintptr) int32 {
-	return callTable(p, true, TransactionTable.Sync)
+	return callTable(p, true, func(t *vtable) error { return t.table.(TransactionTable).Sync() })
 }
 
 // onVtabCommit is past the point where SQLite hears of errors. A panic is one of the running statement all the same.
@@ -87,30 +98,68 @@ func finishTransaction(p uintptr, finish func(TransactionTable)) int32 {
 	return sqlite3.SQLITE_OK
 }
 
+// SQLite's numbers of savepoints are not what a table expects. A table whose transaction begins within savepoints is told
+// of the last one alone, and may be rolled back to an earlier one later; and -1 is the begin of the transaction, if that
+// was made by a SAVEPOINT. So the begin is number 0 here, SQLite's numbers are one higher, and the missing ones are made up.
+
 func onVtabSavepoint(_ *libc.TLS, p uintptr, n int32) int32 {
-	return callTable(p, false, func(t SavepointTable) error { return t.Savepoint(int(n)) })
+	return callTable(p, false, func(t *vtable) error { return t.savepoint(int(n) + 1) })
 }
 
 func onVtabRelease(_ *libc.TLS, p uintptr, n int32) int32 {
-	return callTable(p, false, func(t SavepointTable) error { return t.Release(int(n)) })
+	return callTable(p, false, func(t *vtable) error { return t.release(int(n) + 1) })
 }
 
 func onVtabRollbackTo(_ *libc.TLS, p uintptr, n int32) int32 {
-	return callTable(p, false, func(t SavepointTable) error { return t.RollbackTo(int(n)) })
+	return callTable(p, false, func(t *vtable) error { return t.rollbackTo(int(n) + 1) })
+}
+
+// savepoint makes savepoint n, and those that are missing below it.
+func (t *vtable) savepoint(n int) error {
+	table, ok := t.table.(SavepointTable)
+	if !ok {
+		return nil
+	}
+	if err := t.release(n); err != nil {
+		return err
+	}
+	for t.savepoints <= n {
+		if err := table.Savepoint(t.savepoints); err != nil {
+			return err
+		}
+		t.savepoints++
+	}
+	return nil
+}
+
+func (t *vtable) release(n int) error {
+	if n >= t.savepoints {
+		return nil
+	}
+	t.savepoints = n
+	return t.table.(SavepointTable).Release(n)
+}
+
+func (t *vtable) rollbackTo(n int) error {
+	if n >= t.savepoints {
+		return nil // nothing was done since
+	}
+	t.savepoints = n + 1
+	return t.table.(SavepointTable).RollbackTo(n)
 }
 
 func onVtabRename(_ *libc.TLS, p, name uintptr) int32 {
-	return callTable(p, true, func(t RenamableTable) error { return t.Rename(libc.GoString(name)) })
+	return callTable(p, true, func(t *vtable) error { return t.table.(RenamableTable).Rename(libc.GoString(name)) })
 }
 
-// callTable calls a method of a table that has the interface. withText says whether SQLite reads the text of an error:
+// callTable calls Go code of a table's. withText says whether SQLite reads the text of an error:
 // one that it left behind would turn up in a later statement.
-func callTable[T Table](p uintptr, withText bool, call func(T) error) int32 {
+func callTable(p uintptr, withText bool, call func(*vtable) error) int32 {
 	t := vtableAt(p)
 	if t == nil {
 		return sqlite3.SQLITE_INTERNAL
 	}
-	err := guarded(t.c, func() error { return call(t.table.(T)) })
+	err := guarded(t.c, func() error { return call(t) })
 	if withText || err == nil {
 		return t.fail(err)
 	}
@@ -137,8 +186,8 @@ func onVtabDestroy(_ *libc.TLS, p uintptr) int32 {
 	if t == nil {
 		return sqlite3.SQLITE_INTERNAL
 	}
-	if _, ok := t.table.(DestroyableTable); ok {
-		if rc := callTable(p, false, DestroyableTable.Destroy); rc != sqlite3.SQLITE_OK {
+	if table, ok := t.table.(DestroyableTable); ok {
+		if rc := callTable(p, false, func(*vtable) error { return table.Destroy() }); rc != sqlite3.SQLITE_OK {
 			return rc
 		}
 	}
