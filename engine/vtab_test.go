@@ -245,7 +245,6 @@ func TestErrorsOfVirtualTablesAreThoseOfTheStatement(t *testing.T) {
 // badTable does in each method what the test says.
 type badTable struct {
 	best  func(*IndexInfo) error
-	plan  func() any
 	hook  func(method string)
 	nilCu bool
 }
