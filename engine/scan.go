@@ -13,6 +13,15 @@ import (
 // RawBytes is a destination for [Stmt.Scan] that borrows SQLite's own memory, as [Stmt.ColumnRaw] does.
 type RawBytes []byte
 
+// RawValue is a destination for [Stmt.Scan] that takes a value as it is, NULL included, and without a copy. It is for
+// code that does not know what the columns hold.
+type RawValue struct {
+	Type  Type
+	Int   int64    // of an INTEGER, otherwise 0
+	Float float64  // of a REAL, otherwise 0
+	Bytes RawBytes // of a TEXT or BLOB, otherwise nil
+}
+
 // Scan reads the row that the statement stands on, column by column, into the variables that dest points to. There
 // must be as many as the row has columns. It is faster than to read the columns one by one, and allocates nothing but
 // the strings, slices and pointers that it returns.
@@ -25,6 +34,7 @@ type RawBytes []byte
 //   - *string: TEXT; INTEGER, REAL and BLOB as by CAST
 //   - *[]byte: a copy of a BLOB or TEXT, not nil; INTEGER and REAL as by CAST
 //   - *[RawBytes]: the same without the copy: it is valid until the next Step, Reset or Finalize
+//   - *[RawValue]: every value
 //   - *any: int64, float64, string, []byte or nil, as by [Stmt.ColumnValue]
 //   - a pointer to a pointer, such as **int64: nil for NULL, otherwise a new variable with the value
 //   - a pointer to a type whose underlying type is one of these
@@ -91,6 +101,9 @@ func (s *Stmt) scanInto(dest any, i int, m *sqlite3.TMem) error {
 	case *RawBytes:
 		*d = s.rawOf(i, m)
 		return nil
+	case *RawValue:
+		s.rawValueOf(d, i, m)
+		return nil
 	case *any:
 		*d = s.anyOf(i, m)
 		return nil
@@ -100,6 +113,18 @@ func (s *Stmt) scanInto(dest any, i int, m *sqlite3.TMem) error {
 		return nil
 	}
 	return s.scanSized(dest, i, m)
+}
+
+func (s *Stmt) rawValueOf(d *RawValue, i int, m *sqlite3.TMem) {
+	*d = RawValue{Type: typeOf(m)}
+	switch d.Type {
+	case Integer:
+		d.Int = intIn(m)
+	case Float:
+		d.Float = s.floatOf(i, m)
+	case Text, Blob:
+		d.Bytes = s.rawOf(i, m)
+	}
 }
 
 func (s *Stmt) scanSized(dest any, i int, m *sqlite3.TMem) error {

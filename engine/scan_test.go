@@ -75,6 +75,11 @@ func TestScanIntoEachType(t *testing.T) {
 	scansAs(t, c, "zeroblob(2)", []byte{0, 0})
 	scansAs(t, c, "x'0102'", RawBytes{1, 2})
 	scansAs(t, c, "1.5", any(1.5))
+	scansAs(t, c, "42", RawValue{Type: Integer, Int: 42})
+	scansAs(t, c, "2.5", RawValue{Type: Float, Float: 2.5})
+	scansAs(t, c, "'ab'", RawValue{Type: Text, Bytes: RawBytes("ab")})
+	scansAs(t, c, "x''", RawValue{Type: Blob, Bytes: RawBytes{}})
+	scansAs(t, c, "NULL", RawValue{Type: Null})
 	scansAs(t, c, "'text'", any("text"))
 }
 
