@@ -35,7 +35,11 @@ type TableFunc struct {
 	// the iteration ends, which is before its last row if the statement has what it needs. An error ends the iteration
 	// and is that of the statement. A row is read before the next one is asked for, so that one slice can serve all.
 	//
-	// It is called each time that the table is read from the start, as for each row of the other side of a join.
+	// It is called each time that the table is read from the start, as for each row of the other side of a join. The end
+	// of the statement's context is seen between rows: an iterator that waits for something has to know by itself when
+	// to give up.
+	//
+	// Go values that were bound by [Stmt.BindPointer] are not among what the arguments can be; a [Module] can have them.
 	Rows func(args []Value) iter.Seq2[TableRow, error]
 
 	Flags ModuleFlags

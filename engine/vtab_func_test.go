@@ -3,6 +3,8 @@ package engine
 import (
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -90,5 +92,136 @@ func TestTableFuncIsATable(t *testing.T) {
 		if diff := cmp.Diff(test.want, values(t, c, test.sql)); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", test.sql, diff)
 		}
+	}
+}
+
+// phoneBook is a virtual table of a Go map, in which names are looked up.
+type phoneBook map[string]string
+
+// BestIndex asks for the value in "name = value", if there is one.
+func (b phoneBook) BestIndex(info *IndexInfo) error {
+	for i, con := range info.Constraints {
+		if con.Usable && con.Op == IndexEQ && con.Column == 0 && info.Collation(i) == "BINARY" {
+			info.Constraints[i].ArgvIndex = 1
+			info.Plan = "look up"
+			info.EstimatedCost, info.EstimatedRows = 1, 1
+			return nil
+		}
+	}
+	info.Plan = "all"
+	return nil
+}
+
+func (b phoneBook) Open() (Cursor, error) { return &phoneCursor{book: b}, nil }
+
+type phoneCursor struct {
+	book  phoneBook
+	names []string
+	row   int
+}
+
+func (cu *phoneCursor) Filter(plan any, args []Value) error {
+	cu.row = 0
+	if plan == "look up" {
+		cu.names = nil
+		if name := args[0].Text(); cu.book[name] != "" {
+			cu.names = []string{name}
+		}
+		return nil
+	}
+	cu.names = slices.Sorted(maps.Keys(cu.book))
+	return nil
+}
+
+func (cu *phoneCursor) Next() error { cu.row++; return nil }
+func (cu *phoneCursor) EOF() bool   { return cu.row >= len(cu.names) }
+
+// RowID is not asked for: the table has none.
+func (cu *phoneCursor) RowID() (int64, error) { return 0, nil }
+
+func (cu *phoneCursor) Column(ctx *FuncContext, i int) error {
+	if i == 0 {
+		ctx.ResultText(cu.names[cu.row])
+	} else {
+		ctx.ResultText(cu.book[cu.names[cu.row]])
+	}
+	return nil
+}
+
+// A table that looks rows up by itself, without going through all of them.
+func ExampleConn_CreateModule() {
+	c, err := Open(":memory:", 0)
+	if err != nil {
+		panic(err)
+	}
+	defer c.Close()
+
+	book := phoneBook{"Ann": "555-1234", "Bob": "555-9876"}
+	err = c.CreateModule("phone_book", Module[phoneBook]{
+		Kind: EponymousOnlyModule,
+		Connect: func(*TableArgs) (phoneBook, string, error) {
+			return book, "CREATE TABLE x(name TEXT PRIMARY KEY, number TEXT) WITHOUT ROWID", nil
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+
+	for _, sql := range []string{"SELECT * FROM phone_book WHERE name = 'Bob'", "SELECT * FROM phone_book"} {
+		err = c.Query(background, sql, nil, func(s *Stmt) error {
+			fmt.Println(s.ColumnText(0), s.ColumnText(1))
+			return nil
+		})
+		if err != nil {
+			panic(err)
+		}
+	}
+	// Output:
+	// Bob 555-9876
+	// Ann 555-1234
+	// Bob 555-9876
+}
+
+// Insert, Update and Delete make the phone book one that can be written, by the names.
+func (b writablePhoneBook) Insert(_ Value, columns []Value, _ OnConflict) (int64, error) {
+	return 0, b.set(columns)
+}
+
+func (b writablePhoneBook) Update(old, _ Value, columns []Value, _ OnConflict) error {
+	if old.Text() != columns[0].Text() {
+		delete(b.phoneBook, old.Text())
+	}
+	return b.set(columns)
+}
+
+func (b writablePhoneBook) Delete(name Value) error {
+	delete(b.phoneBook, name.Text())
+	return nil
+}
+
+func (b writablePhoneBook) set(columns []Value) error {
+	b.phoneBook[columns[0].Text()] = columns[1].Text()
+	return nil
+}
+
+type writablePhoneBook struct{ phoneBook }
+
+func TestVirtualTableWithoutRowID(t *testing.T) {
+	c := openMemory(t)
+	book := phoneBook{"Ann": "1", "Bob": "2", "Cyd": "3"}
+	if err := c.CreateModule("book", Module[writablePhoneBook]{Kind: EponymousModule,
+		Connect: func(*TableArgs) (writablePhoneBook, string, error) {
+			return writablePhoneBook{book}, "CREATE TABLE x(name TEXT PRIMARY KEY, number TEXT) WITHOUT ROWID", nil
+		}}); err != nil {
+		t.Fatal(err)
+	}
+	either := "SELECT name FROM book WHERE (name = 'Ann' AND number > 0) OR (name = 'Cyd' AND number > 1) ORDER BY 1"
+	if diff := cmp.Diff([][]any{{"Ann"}, {"Cyd"}}, values(t, c, either)); diff != "" {
+		t.Errorf("%s (-want +got)\n%s", either, diff)
+	}
+	mustExec(t, c, "INSERT INTO book VALUES ('Dan', 4); UPDATE book SET number = '7' WHERE name = 'Bob'")
+	mustExec(t, c, "UPDATE book SET name = 'Eve' WHERE name = 'Ann'; DELETE FROM book WHERE name = 'Cyd'")
+	if diff := cmp.Diff(phoneBook{"Bob": "7", "Dan": "4", "Eve": "1"}, book); diff != "" {
+		t.Errorf("after writes (-want +got)\n%s", diff)
 	}
 }

@@ -18,7 +18,8 @@ var ErrNoPlan = errors.New("engine: no plan with these constraints")
 // https://sqlite.org/vtab.html#virtual_table_methods
 type Table interface {
 	// BestIndex is asked while a statement is compiled what the table can do with the constraints that stand in it,
-	// and sets the answer in info. It can be asked several times for one statement. info is lent for the call.
+	// and sets the answer in info. It can be asked several times for one statement. info is lent for the call. To SQLite
+	// each error has the code [Generic].
 	BestIndex(info *IndexInfo) error
 
 	// Open makes a cursor, which reads the table for one place in a statement. There can be many at a time.
@@ -47,8 +48,9 @@ type Cursor interface {
 	// nothing is set. ctx is lent for the call.
 	Column(ctx *FuncContext, i int) error
 
-	// RowID returns what identifies the row. A table that is declared WITHOUT ROWID is not asked. A table that is
-	// neither written nor joined by its rowid may as well count.
+	// RowID returns what identifies the row in the table, by whatever plan it is found: where the terms of an OR are
+	// looked up one by one, SQLite knows by it which rows it has had. A table that is declared WITHOUT ROWID, with a
+	// PRIMARY KEY, is not asked.
 	RowID() (int64, error)
 }
 
