@@ -15,6 +15,10 @@ type interrupts struct {
 
 	// running is the watch of the execution whose step is being run, nil between steps.
 	running atomic.Pointer[watch]
+
+	// idle is the watch of an execution that is over, still tied to its context: the next execution mostly has the
+	// same one. Only the goroutine that uses the connection touches it.
+	idle *watch
 }
 
 func (i *interrupts) attach(db uintptr) {
@@ -24,7 +28,10 @@ func (i *interrupts) attach(db uintptr) {
 }
 
 // detach makes later interrupts do nothing. When it returns none is under way.
-func (i *interrupts) detach() { i.attach(0) }
+func (i *interrupts) detach() {
+	i.dropIdle()
+	i.attach(0)
+}
 
 func (i *interrupts) interrupt() {
 	i.mu.Lock()
@@ -55,6 +62,13 @@ type watch struct {
 }
 
 func (c *Conn) newWatch(ctx context.Context, done <-chan struct{}) *watch {
+	if w := c.interrupts.idle; w != nil {
+		c.interrupts.idle = nil
+		if w.done == done && !w.fired.Load() {
+			return w
+		}
+		w.stop()
+	}
 	w := &watch{c: c, done: done, finished: make(chan struct{})}
 	w.stop = context.AfterFunc(ctx, w.fire)
 	return w
@@ -98,9 +112,22 @@ func (w *watch) settle() {
 	atomic.StoreInt32(&w.c.handle().Fu1.FisInterrupted, 0)
 }
 
-// end takes the watch off its context.
+// end is called when the execution is over. A watch that has not fired stays tied to its context: to tie one costs
+// more than a short execution. While it is idle it does nothing when it fires.
 func (w *watch) end() {
+	if w.c.interrupts.idle == nil && !w.fired.Load() {
+		w.c.interrupts.idle = w
+		return
+	}
 	if !w.stop() {
 		w.settle()
+	}
+}
+
+// dropIdle leaves the context of the last execution.
+func (i *interrupts) dropIdle() {
+	if i.idle != nil {
+		i.idle.stop()
+		i.idle = nil
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -219,4 +220,106 @@ func ExampleStmt_Step() {
 	_, err = stmt.Step(ctx)
 	fmt.Println(errors.Is(err, context.DeadlineExceeded), errors.Is(err, Interrupt))
 	// Output: true true
+}
+
+// countingContext counts who waits for its end.
+type countingContext struct {
+	context.Context
+	done         chan struct{}
+	added, ended atomic.Int32
+}
+
+func (c *countingContext) Done() <-chan struct{} { return c.done }
+
+// AfterFunc is what context.AfterFunc calls.
+func (c *countingContext) AfterFunc(func()) func() bool {
+	c.added.Add(1)
+	return func() bool {
+		c.ended.Add(1)
+		return true
+	}
+}
+
+func (c *countingContext) waiting() int32 { return c.added.Load() - c.ended.Load() }
+
+func newCounting() *countingContext {
+	return &countingContext{Context: background, done: make(chan struct{})}
+}
+
+func TestExecutionsWithOneContextWatchItOnce(t *testing.T) {
+	c := openMemory(t)
+	s := mustPrepare(t, c, "SELECT 1")
+	first, second := newCounting(), newCounting()
+	for range 5 {
+		stepTwice(t, s, first)
+	}
+	if n := first.added.Load(); n != 1 {
+		t.Errorf("5 executions watched their context %d times, want once", n)
+	}
+	stepTwice(t, s, second)
+	if first.waiting() != 0 || second.waiting() != 1 {
+		t.Errorf("after another context: %d watches of the first and %d of the second, want 0 and 1", first.waiting(), second.waiting())
+	}
+	if err := errors.Join(s.Finalize(), c.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if second.waiting() != 0 {
+		t.Errorf("%d watches are left behind a closed connection, want none", second.waiting())
+	}
+}
+
+func stepTwice(t *testing.T, s *Stmt, ctx context.Context) {
+	t.Helper()
+	for _, want := range []bool{true, false} {
+		if row, err := s.Step(ctx); row != want || err != nil {
+			t.Fatalf("step: %v, error %v; want %v", row, err, want)
+		}
+	}
+}
+
+func TestExecutionsWithAContextAllocateNothing(t *testing.T) {
+	c := openMemory(t)
+	s := mustPrepare(t, c, "SELECT 1")
+	ctx, cancel := context.WithCancel(background)
+	defer cancel()
+	stepTwice(t, s, ctx)
+	if allocs := testing.AllocsPerRun(100, func() { stepTwice(t, s, ctx) }); allocs != 0 {
+		t.Errorf("%v allocations for an execution with the context of the one before, want none", allocs)
+	}
+}
+
+// TestContextThatEndsBetweenExecutions ends it when nothing runs: only executions with that context see it.
+func TestContextThatEndsBetweenExecutions(t *testing.T) {
+	c := openMemory(t)
+	s := mustPrepare(t, c, "SELECT 1")
+	for range 100 {
+		ctx, cancel := context.WithCancel(background)
+		stepTwice(t, s, ctx)
+		cancel()
+		stepTwice(t, s, background)
+		if row, err := s.Step(ctx); row || !errors.Is(err, context.Canceled) {
+			t.Fatalf("step with an ended context: %v, error %v; want %v", row, err, context.Canceled)
+		}
+	}
+}
+
+func TestExecutionsWithOneContextAtOnce(t *testing.T) {
+	c := openMemory(t)
+	outer, inner := mustPrepare(t, c, "VALUES (1), (2), (3)"), mustPrepare(t, c, endless)
+	ctx, cancel := context.WithCancel(background)
+	defer cancel()
+	for range 3 {
+		if row, err := outer.Step(ctx); !row || err != nil {
+			t.Fatal(row, err)
+		}
+		stepTwice(t, mustPrepare(t, c, "SELECT 1"), ctx)
+	}
+	time.AfterFunc(10*time.Millisecond, cancel)
+	if _, err := inner.Step(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("an execution beside another one with the same context: %v, want %v", err, context.Canceled)
+	}
+	if row, err := outer.Step(ctx); row || !errors.Is(err, context.Canceled) {
+		t.Errorf("the other execution: %v, error %v; want %v", row, err, context.Canceled)
+	}
+	stepTwice(t, mustPrepare(t, c, "SELECT 1"), background)
 }
