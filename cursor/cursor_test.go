@@ -213,6 +213,29 @@ func TestEndReleasesTheTransaction(t *testing.T) {
 	mustFetch(t, cur)
 	mustExec(t, c, "VACUUM")
 	wantEnd(t, cur, io.EOF)
+	if _, err := cur.stmt.Step(background); !errors.Is(err, engine.ErrFinalized) {
+		t.Errorf("the statement of a cursor at its end: %v, want %v", err, engine.ErrFinalized)
+	}
+}
+
+func TestCloseAtTheEndLeavesABorrowedStatement(t *testing.T) {
+	c := openNumbers(t, 3)
+	s, err := c.Prepare("SELECT id FROM t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Finalize()
+	cur := New(s, Limits{})
+	rest(t, cur)
+	if _, err := s.Step(background); err != nil {
+		t.Fatal(err)
+	}
+	if err := cur.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.ColumnInt64(0); got != 1 {
+		t.Errorf("the row of an execution that is not the cursor's, after its Close: %d, want 1", got)
+	}
 }
 
 func TestLoopClosesTheCursor(t *testing.T) {

@@ -101,6 +101,16 @@ func TestPagerFetchesABatchAgainAfterAnError(t *testing.T) {
 	}
 }
 
+func TestPagerWithColumnsThatChange(t *testing.T) {
+	c := openNumbers(t, 2)
+	p := mustPager(t, c, Limits{Rows: 1}, "SELECT * FROM t WHERE id > ?1 ORDER BY id LIMIT ?2", 0)
+	mustFetch(t, p)
+	mustExec(t, c, "ALTER TABLE t ADD COLUMN more DEFAULT 7")
+	if got := mustFetch(t, p).Column("more"); got == nil || got.Value(0) != int64(7) {
+		t.Errorf("the new column is %+v, want 7", got)
+	}
+}
+
 func TestPagerRefusesOtherQueries(t *testing.T) {
 	c := openNumbers(t, 1)
 	for _, sql := range []string{"SELECT id FROM t", "SELECT id FROM t LIMIT ?", "SELECT ?3"} {
