@@ -329,8 +329,5 @@ func (c *Conn) takeRaised(e *Error) error {
 		}
 		e.Msg = r.msg
 	}
-	if e.Extended == e.Code {
-		e.Extended = r.code // SQLite does not let all extended codes through
-	}
 	return r.err
 }

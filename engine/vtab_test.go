@@ -559,6 +559,65 @@ func TestVirtualTableHasFunctionsAndChecksOfItsOwn(t *testing.T) {
 	}
 }
 
+func TestVirtualTableSortsForSQLite(t *testing.T) {
+	c := openMem(t, &memTable{columns: 2})
+	if diff := cmp.Diff([][]any{{"SCAN m VIRTUAL TABLE INDEX 0:0 terms"}},
+		explain(t, c, "SELECT * FROM m ORDER BY c1 DESC, c0")); diff != "" {
+		t.Errorf("EXPLAIN QUERY PLAN (-want +got)\n%s", diff)
+	}
+}
+
+func TestErrorOfBrokenConstraintHasItsExtendedCode(t *testing.T) {
+	c := openMem(t, &memTable{columns: 1, unique: true})
+	err := c.Exec(background, "INSERT INTO m VALUES (1), (1)")
+	var e *Error
+	if !errors.As(err, &e) || e.Code != Constraint || e.Extended != ConstraintUnique {
+		t.Errorf("error %#v, want the codes %v and %v", err, Constraint, ConstraintUnique)
+	}
+}
+
+// keepingTable keeps the arguments that it was lent.
+type keepingTable struct {
+	countTable
+	kept []Value
+	ctx  *FuncContext
+}
+
+type keepingCursor struct {
+	countCursor
+	t *keepingTable
+}
+
+func (t *keepingTable) Open() (Cursor, error) { return &keepingCursor{t: t}, nil }
+
+func (cu *keepingCursor) Filter(plan any, args []Value) error {
+	cu.t.kept = args
+	return cu.countCursor.Filter(plan, args)
+}
+
+func (cu *keepingCursor) Column(ctx *FuncContext, i int) error {
+	cu.t.ctx = ctx
+	return cu.countCursor.Column(ctx, i)
+}
+
+func TestLentArgumentsAreTakenBack(t *testing.T) {
+	c := openMemory(t)
+	table := &keepingTable{}
+	if err := c.CreateModule("count", Module[*keepingTable]{Kind: EponymousModule, Connect: func(*TableArgs) (*keepingTable, string, error) {
+		return table, "CREATE TABLE x(n, high HIDDEN)", nil
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	mustExec(t, c, "SELECT * FROM count(3)")
+	if len(table.kept) != 1 || !table.kept[0].IsNull() {
+		t.Errorf("arguments kept: %v, want one that reads as NULL", table.kept)
+	}
+	table.ctx.ResultInt64(1) // does nothing
+	if table.ctx.NoChange() {
+		t.Error("a context that was kept reports a column without a change")
+	}
+}
+
 func explain(t *testing.T, c *Conn, sql string) (plan [][]any) {
 	t.Helper()
 	for _, row := range values(t, c, "EXPLAIN QUERY PLAN "+sql) {

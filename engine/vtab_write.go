@@ -31,9 +31,6 @@ func onVtabUpdate(_ *libc.TLS, p uintptr, argc int32, argv, rowID uintptr) int32
 	t.args = lendValues(t.c, t.args, argc, argv)
 	rc := t.update(t.args, rowID)
 	clear(t.args)
-	if ResultCode(rc).Primary() == Constraint {
-		return sqlite3.SQLITE_CONSTRAINT // SQLite knows it by this code alone
-	}
 	return rc
 }
 
