@@ -73,7 +73,11 @@ func randomQuery(r *rand.Rand) string {
 }
 
 func TestVirtualTableAnswersAsOrdinaryTable(t *testing.T) {
-	for seed := range uint64(20) {
+	seeds := uint64(20)
+	if testing.Short() {
+		seeds = 4
+	}
+	for seed := range seeds {
 		r := rand.New(rand.NewPCG(seed, 1))
 		c := openMem(t, &memTable{columns: 3, noBest: seed%4 == 3})
 		mustExec(t, c, "CREATE TABLE t(c0, c1, c2); CREATE INDEX i ON t(c1, c0)")
