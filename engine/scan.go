@@ -38,6 +38,7 @@ type RawValue struct {
 //   - *any: int64, float64, string, []byte or nil, as by [Stmt.ColumnValue]
 //   - a pointer to a pointer, such as **int64: nil for NULL, otherwise a new variable with the value
 //   - a pointer to a type whose underlying type is one of these
+//   - [JSON] of a pointer: what the JSON text means
 //   - nil: the column is left out
 //
 // NULL sets a pointer, a slice and an any to nil. For other destinations, and for a value of a type that does not
@@ -172,6 +173,9 @@ func typeName(v any) string { return reflect.TypeOf(onStack(v)).String() }
 
 // scanReflected is for pointers to pointers and to named types.
 func (s *Stmt) scanReflected(dest any, i int, m *sqlite3.TMem) error {
+	if j, ok := dest.(*JSONValue); ok {
+		return j.Scan(s.anyOf(i, m))
+	}
 	v := reflect.ValueOf(dest)
 	if v.Kind() != reflect.Pointer {
 		return fmt.Errorf("%s is no pointer", v.Type())
