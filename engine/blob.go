@@ -183,6 +183,9 @@ func (b *BlobHandle) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
+// WriteString is [BlobHandle.Write] for a string.
+func (b *BlobHandle) WriteString(s string) (n int, err error) { return b.Write([]byte(s)) }
+
 // WriteAt writes p over the bytes from offset off on, as [BlobHandle.Write] does, and leaves the position alone.
 //
 // https://sqlite.org/c3ref/blob_write.html

@@ -19,6 +19,7 @@ var _ interface {
 	io.WriterAt
 	io.WriterTo
 	io.ReaderFrom
+	io.StringWriter
 	io.Closer
 } = (*BlobHandle)(nil)
 
@@ -80,7 +81,7 @@ func TestBlobWritesGoWhereThePositionIs(t *testing.T) {
 		run  func() (int64, error)
 		want int64
 	}{
-		{"Write", func() (int64, error) { n, err := b.Write([]byte("abc")); return int64(n), err }, 3},
+		{"Write", func() (int64, error) { n, err := b.WriteString("abc"); return int64(n), err }, 3},
 		{"Seek from here", func() (int64, error) { return b.Seek(1, io.SeekCurrent) }, 4},
 		{"Write there", func() (int64, error) { n, err := b.Write([]byte("e")); return int64(n), err }, 1},
 		{"WriteAt", func() (int64, error) { n, err := b.WriteAt([]byte("z"), 9); return int64(n), err }, 1},
