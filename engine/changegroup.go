@@ -226,7 +226,10 @@ func (g *Changegroup) discard() { g.free(sqlite3.Xsqlite3changegroup_delete) }
 // be closed.
 //
 // https://sqlite.org/session/rebaser.html
-type Rebaser struct{ offline }
+type Rebaser struct {
+	offline
+	broken error // why it cannot be used: SQLite left it half configured, and would divide by zero
+}
 
 // NewRebaser makes a rebaser that knows of no conflicts yet.
 //
@@ -240,7 +243,8 @@ func NewRebaser() (*Rebaser, error) {
 }
 
 // Configure adds what [Conn.ApplyChangeset] returned about the conflicts of a remote changeset. Those of several
-// changesets are added in the order in which they were applied.
+// changesets are added in the order in which they were applied. After an error the rebaser has to be given up: every
+// call returns that error.
 //
 // https://sqlite.org/session/sqlite3rebaser_configure.html
 func (r *Rebaser) Configure(rebase []byte) error {
@@ -252,13 +256,17 @@ func (r *Rebaser) Configure(rebase []byte) error {
 		return err
 	}
 	defer r.leave()
+	if r.broken != nil {
+		return r.broken
+	}
 	p := sqlite3.Xsqlite3_malloc64(r.tls, sqlite3.Tsqlite3_uint64(max(len(rebase), 1)))
 	if p == 0 {
 		return offlineError(r.tls, op, sqlite3.SQLITE_NOMEM)
 	}
 	defer sqlite3.Xsqlite3_free(r.tls, p)
 	copy(bytesAt(p, len(rebase)), rebase)
-	return offlineError(r.tls, op, sqlite3.Xsqlite3rebaser_configure(r.tls, r.ptr, int32(len(rebase)), p))
+	r.broken = offlineError(r.tls, op, sqlite3.Xsqlite3rebaser_configure(r.tls, r.ptr, int32(len(rebase)), p))
+	return r.broken
 }
 
 // checkChangeset is an error for bytes that are no changeset.
@@ -286,6 +294,9 @@ func (r *Rebaser) Rebase(w io.Writer, in io.Reader) error {
 		return err
 	}
 	defer r.leave()
+	if r.broken != nil {
+		return r.broken
+	}
 	input, output := newInput(nil, in), newOutput(nil, w)
 	defer input.close()
 	defer output.close()

@@ -466,6 +466,21 @@ func TestRebase(t *testing.T) {
 	}
 }
 
+// SQLite divides by zero if a rebaser is used that could not be configured.
+func TestRebaserThatCouldNotBeConfiguredIsRefused(t *testing.T) {
+	r, err := NewRebaser()
+	noErr(t, err)
+	defer r.Close()
+	mixed := []byte{'T', 1, 1, 't', 0, byte(hooks.Insert), 0, byte(Null), 'T', 2, 1, 0, 't', 0, byte(hooks.Insert), 0, byte(Null), byte(Null)}
+	for _, err := range []error{
+		r.Configure(mixed), r.Configure(nil), r.Rebase(io.Discard, bytes.NewReader(record(t, rows, edits, false))),
+	} {
+		if !errors.Is(err, Schema) {
+			t.Errorf("%v, want %v", err, Schema)
+		}
+	}
+}
+
 func TestSessionToggles(t *testing.T) {
 	c := openMemory(t)
 	mustExec(t, c, sessionSchema)
