@@ -23,6 +23,7 @@ type Conn struct {
 	stmts   *Stmt // all open statements, those in the cache too
 	cache   *stmtcache.Cache[*Stmt]
 	owned   map[owned]struct{}
+	tx      *Tx // the one that Begin began, until it ends
 
 	failure error  // why a callback of the running statement failed
 	raised  raised // the last error of a function of SQL, which SQLite knows of

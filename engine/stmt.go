@@ -167,6 +167,7 @@ func (c *Conn) compileAt(ctx context.Context, text uintptr, sql string, flags ui
 func (c *Conn) adoptPragmas() {
 	c.adoptBusyTimeout()
 	c.adoptAutoCheckpoint()
+	c.tx.refuseWrites()
 }
 
 func (c *Conn) newStmt(ptr uintptr, sql string) *Stmt {
@@ -267,6 +268,7 @@ func (s *Stmt) endWatch() {
 func (s *Stmt) end(rc int32, cause error) error {
 	interrupted := s.c.busy.takeInterrupted()
 	if rc == sqlite3.SQLITE_DONE && s.c.failure == nil {
+		s.c.tx.follow(nil)
 		s.reset()
 		// A rollback that the reset ended in may have called a callback too.
 		if s.c.failure != nil {
@@ -283,6 +285,7 @@ func (s *Stmt) end(rc int32, cause error) error {
 	s.c.failure = nil // of a callback that was told about the reset: the statement has its error
 	s.c.distrustCache(err.Code)
 	s.c.followFeed()
+	s.c.tx.follow(err)
 	return err
 }
 
