@@ -84,7 +84,7 @@ func TestBackupOfAndToAttachedDatabases(t *testing.T) {
 func TestBackupSeesWhatItsSourceWritesBetweenSteps(t *testing.T) {
 	src, _ := openPaged(t, 50)
 	dst := openMemory(t)
-	b := mustBegin(t, dst, src)
+	b := mustBackup(t, dst, src)
 	mustStep(t, b, 20, false)
 	remaining := b.Remaining()
 	mustExec(t, src, "DELETE FROM t WHERE a = 2; INSERT INTO t VALUES (1000, 'new')")
@@ -108,7 +108,7 @@ func TestBackupBeginsAnewWhenOthersWrite(t *testing.T) {
 	src, name := openPaged(t, 50)
 	other := openTest(t, name, OpenReadWrite)
 	dst := openMemory(t)
-	b := mustBegin(t, dst, src)
+	b := mustBackup(t, dst, src)
 	mustStep(t, b, 20, false)
 	before := b.Remaining()
 	mustExec(t, other, "UPDATE t SET b = 'changed' WHERE a = 1")
@@ -125,7 +125,7 @@ func TestBackupBeginsAnewWhenOthersWrite(t *testing.T) {
 	}
 }
 
-func mustBegin(t *testing.T, dst, src *Conn) *Backup {
+func mustBackup(t *testing.T, dst, src *Conn) *Backup {
 	t.Helper()
 	b, err := NewBackup(dst, "", src, "")
 	if err != nil {
@@ -150,7 +150,7 @@ func TestBackupTargetIsNotUsable(t *testing.T) {
 	src, dst := openMemory(t), openMemory(t)
 	fillPages(t, src, 5)
 	stmt := mustPrepare(t, dst, "SELECT 1")
-	b := mustBegin(t, dst, src)
+	b := mustBackup(t, dst, src)
 	mustStep(t, b, 1, false)
 	_, stepErr := stmt.Step(background)
 	_, secondErr := NewBackup(dst, "", openMemory(t), "")
@@ -172,7 +172,7 @@ func TestBackupTargetIsNotUsable(t *testing.T) {
 func TestConnCloseEndsABackupAndFreesItsTarget(t *testing.T) {
 	src, dst := openMemory(t), openMemory(t)
 	fillPages(t, src, 5)
-	b := mustBegin(t, dst, src)
+	b := mustBackup(t, dst, src)
 	mustStep(t, b, 1, false)
 	if err := src.Close(); err != nil {
 		t.Fatal(err)
@@ -210,7 +210,7 @@ func TestBackupThatCannotBegin(t *testing.T) {
 func TestBackupOfASourceThatItsConnectionWrites(t *testing.T) {
 	src, dst := openMemory(t), openMemory(t)
 	fillPages(t, src, 5)
-	b := mustBegin(t, dst, src)
+	b := mustBackup(t, dst, src)
 	mustExec(t, src, "BEGIN; INSERT INTO t VALUES (100, 1)")
 	if _, err := b.Step(background, -1); !errors.Is(err, Busy) || !strings.Contains(err.Error(), "write transaction") {
 		t.Errorf("step: %v, want %v for the write transaction", err, Busy)

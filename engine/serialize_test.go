@@ -154,7 +154,7 @@ func TestDeserializeRefusesADatabaseInUse(t *testing.T) {
 		},
 		"blob": func(c *Conn) error { mustOpenBlob(t, c, 1, false); return nil },
 		"backup": func(c *Conn) error {
-			b := mustBegin(t, openMemory(t), c)
+			b := mustBackup(t, openMemory(t), c)
 			_, err := b.Step(background, 1)
 			return err
 		},
