@@ -13,7 +13,7 @@ PLATFORMS ?= windows/amd64 darwin/arm64 darwin/amd64 freebsd/amd64 linux/arm lin
 LINKED    ?= windows/amd64 linux/arm
 
 # The packages whose tests make test-qemu runs on other processors, and those processors as Go and QEMU call them.
-QEMU_TEST ?= . ./engine ./frames ./wal ./replicator
+QEMU_TEST ?= . ./engine ./cursor ./hooks ./stmtcache ./ext/... ./frames ./wal ./replicator
 QEMU_ARCH ?= arm:arm arm64:aarch64
 
 # modernc.org/sqlite is C translated to Go: checkptr refuses the pointer arithmetic of C.

@@ -3,13 +3,13 @@ package cursor
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/internal/sqldtest"
 )
 
 // streamedRows is how many rows the test of memory reads.
@@ -31,7 +31,7 @@ func TestStreamNeedsLittleMemory(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the peak of the resident memory is read from /proc")
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^TestStreamNeedsLittleMemory$", "-test.v", "-test.short="+fmt.Sprint(testing.Short()))
+	cmd := sqldtest.Self(t.Context(), "-test.run=^TestStreamNeedsLittleMemory$", "-test.v", "-test.short="+fmt.Sprint(testing.Short()))
 	cmd.Env = append(os.Environ(), "FLOE_TEST_STREAM=1")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
