@@ -60,11 +60,12 @@ func (c *Conn) OpenBlob(
 	if write {
 		writes = 1
 	}
+	opened := c.slot(0) // set to zero before anything can fail
 	_, err = c.under(ctx, "open "+b.op, func() int32 {
 		if rc := c.loadSchema(names[0], names[1]); rc != sqlite3.SQLITE_OK && rc != sqlite3.SQLITE_ERROR {
 			return rc
 		}
-		return sqlite3.Xsqlite3_blob_open(c.tls, c.db, names[0], names[1], names[2], rowid, writes, c.slot(0))
+		return sqlite3.Xsqlite3_blob_open(c.tls, c.db, names[0], names[1], names[2], rowid, writes, opened)
 	})
 	ptr := c.slotPointer(0)
 	if err != nil {
