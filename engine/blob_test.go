@@ -330,6 +330,19 @@ func TestOpenBlobWaitsForLocksUnderItsContext(t *testing.T) {
 	mustOpenBlob(t, b, 1, true)
 }
 
+func TestOpenBlobThatDoesNotSucceedLeavesOthersOpen(t *testing.T) {
+	c := openBlobs(t, []byte("abc"))
+	b := mustOpenBlob(t, c, 1, false)
+	ctx, cancel := context.WithCancel(background)
+	cancel()
+	if _, err := c.OpenBlob(ctx, "", "t", "b", 1, false); !errors.Is(err, context.Canceled) {
+		t.Errorf("a context that has ended: %v", err)
+	}
+	if got, err := io.ReadAll(b); string(got) != "abc" || err != nil {
+		t.Errorf("read %q, %v; want the value", got, err)
+	}
+}
+
 func TestBlobWriteThatAHookRefusesIsAnError(t *testing.T) {
 	c := openBlobs(t, []byte("abc"))
 	b := mustOpenBlob(t, c, 1, true)
