@@ -65,7 +65,9 @@ func (w *torture) run(readers, writers int, write func(context.Context, func(*Co
 		loop(func(int) error { return w.pool.Do(background, w.check) })
 	}
 	for n := range writers {
-		loop(func(round int) error { return w.move(write, (n+round)%tortureRows, (n+3*round+1)%tortureRows, round%5 == 4) })
+		loop(func(round int) error {
+			return w.move(write, (n+round)%tortureRows, (n+3*round+1)%tortureRows, round%5 == 4)
+		})
 	}
 	all.Wait()
 	must(w, w.pool.Do(background, w.compare))
