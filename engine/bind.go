@@ -111,8 +111,12 @@ func (s *Stmt) BindText(i int, v string) error {
 	// A string does not change, so that SQLite can read it where it is. To lend it moves it to the heap.
 	lent := unsafe.Slice(unsafe.StringData(v), len(v))
 	rc := s.bindText(i, uintptr(unsafe.Pointer(unsafe.SliceData(lent))), len(lent))
-	if rc == sqlite3.SQLITE_OK {
+	switch rc {
+	case sqlite3.SQLITE_OK:
 		s.lend(i, lent)
+	case sqlite3.SQLITE_NOMEM:
+		// The text could not be converted to UTF-16: the parameter points to it all the same.
+		sqlite3.Xsqlite3_bind_null(s.c.tls, s.ptr, int32(i))
 	}
 	return s.endBind(rc)
 }

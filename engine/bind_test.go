@@ -230,3 +230,20 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 		t.Errorf("ColumnText allocates %v times, want 1", allocs)
 	}
 }
+
+// SQLite keeps a text that it could not convert as it was given, which must not be used on.
+func TestTextThatCouldNotBeConvertedIsNotBound(t *testing.T) {
+	c := openMemory(t)
+	mustExec(t, c, "PRAGMA encoding = 'UTF-16le'; CREATE TABLE t(a)")
+	s := mustPrepare(t, c, "SELECT ?")
+	armMemoryFaults(1, true)
+	err := s.BindText(1, strings.Repeat("text", 10_000))
+	disarmMemoryFaults()
+	if !errors.Is(err, NoMem) {
+		t.Fatalf("bind: %v, want %v", err, NoMem)
+	}
+	mustRow(t, s)
+	if got := s.ColumnType(0); got != Null {
+		t.Errorf("the parameter is %v, want %v", got, Null)
+	}
+}
