@@ -174,7 +174,7 @@ func typeName(v any) string { return reflect.TypeOf(onStack(v)).String() }
 // scanReflected is for pointers to pointers and to named types.
 func (s *Stmt) scanReflected(dest any, i int, m *sqlite3.TMem) error {
 	if j, ok := dest.(*JSONValue); ok {
-		return j.Scan(s.anyOf(i, m))
+		return s.scanJSON(j, i, m)
 	}
 	v := reflect.ValueOf(dest)
 	if v.Kind() != reflect.Pointer {
@@ -185,13 +185,26 @@ func (s *Stmt) scanReflected(dest any, i int, m *sqlite3.TMem) error {
 		return s.scanPointer(target, i, m)
 	}
 	plain, ok := plainTypes[target.Kind()]
-	if target.Kind() == reflect.Slice && target.Type().Elem().Kind() == reflect.Uint8 {
+	if target.Kind() == reflect.Slice && v.CanConvert(bytesPointerType) {
 		plain, ok = bytesType, true
 	}
 	if !ok || target.Type() == plain {
 		return fmt.Errorf("unsupported destination %s", v.Type())
 	}
 	return s.scanInto(v.Convert(reflect.PointerTo(plain)).Interface(), i, m)
+}
+
+// scanJSON runs methods of the caller's types: a panic in one must not leave the connection entered.
+func (s *Stmt) scanJSON(j *JSONValue, i int, m *sqlite3.TMem) error {
+	returned := false
+	defer func() {
+		if !returned {
+			s.c.leave()
+		}
+	}()
+	err := j.Scan(s.anyOf(i, m))
+	returned = true
+	return err
 }
 
 func (s *Stmt) scanPointer(target reflect.Value, i int, m *sqlite3.TMem) error {
@@ -207,7 +220,10 @@ func (s *Stmt) scanPointer(target reflect.Value, i int, m *sqlite3.TMem) error {
 	return nil
 }
 
-var bytesType = reflect.TypeFor[[]byte]()
+var (
+	bytesType        = reflect.TypeFor[[]byte]()
+	bytesPointerType = reflect.TypeFor[*[]byte]()
+)
 
 // plainTypes are the types that scanInto knows without reflection.
 var plainTypes = map[reflect.Kind]reflect.Type{

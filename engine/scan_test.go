@@ -228,3 +228,30 @@ func TestScanAllocatesOnlyValues(t *testing.T) {
 		t.Errorf("%v allocations for a row without strings, want none", allocs)
 	}
 }
+
+type letter byte
+
+// unreadable panics when it is decoded.
+type unreadable struct{}
+
+func (*unreadable) UnmarshalJSON([]byte) error { panic("unreadable") }
+
+func TestScanLeavesTheConnectionUsable(t *testing.T) {
+	s := mustPrepare(t, openMemory(t), "SELECT '1'")
+	mustRow(t, s)
+	var letters []letter
+	if err := s.Scan(&letters); !errors.Is(err, Mismatch) {
+		t.Errorf("scan into %T: %v, want %v", &letters, err, Mismatch)
+	}
+	func() {
+		defer func() {
+			if v := recover(); v != "unreadable" {
+				t.Errorf("a destination that panics: %v, want its panic", v)
+			}
+		}()
+		_ = s.Scan(JSON(&unreadable{}))
+	}()
+	if n := s.ColumnInt64(0); n != 1 {
+		t.Errorf("the column is %d after that, want 1", n)
+	}
+}
