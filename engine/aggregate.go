@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"io"
-
 	"modernc.org/libc"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -100,7 +98,7 @@ func onAggregateFinal(tls *libc.TLS, ctx uintptr) {
 	g := f.takeGroup(ctx)
 	f.value(ctx, g)
 	if g != nil {
-		closeState(g.state)
+		f.ctx.c.closeQuietly(g.state)
 	}
 }
 
@@ -195,14 +193,6 @@ func (f *function) value(ctx uintptr, g *group) {
 // emptyValue sets the result of a group without rows.
 func (f *function) emptyValue() error {
 	state := f.newAggregate()
-	defer closeState(state)
+	defer f.ctx.c.closeQuietly(state)
 	return state.Value(&f.ctx)
-}
-
-// closeState ends the state of a group. What Value set stays.
-func closeState(state Aggregate) {
-	if closer, ok := state.(io.Closer); ok {
-		defer func() { _ = recover() }()
-		closer.Close()
-	}
 }

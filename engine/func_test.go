@@ -484,6 +484,57 @@ func TestGoexitInFunctionCrashesNothing(t *testing.T) {
 	wantValue(t, openMemory(t), int64(1), "SELECT 1")
 }
 
+// wrapper is an error whose methods panic on a nil pointer.
+type wrapper struct{ err error }
+
+func (w *wrapper) Error() string { return w.err.Error() }
+func (w *wrapper) Unwrap() error { return w.err }
+
+func TestNilPointerAsErrorIsAnError(t *testing.T) {
+	bad := &badTable{best: func(*IndexInfo) error { return (*wrapper)(nil) }}
+	c := openBad(t, bad)
+	mustExec(t, c, "CREATE VIRTUAL TABLE m USING bad")
+	for name, err := range map[string]error{"wrapper": (*wrapper)(nil), "engine": (*Error)(nil)} {
+		if err := c.CreateFunction(name, 0, 0, func(*FuncContext, []Value) error { return err }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, sql := range []string{"SELECT wrapper()", "SELECT engine()", "SELECT * FROM m"} {
+		if err := c.Exec(background, sql); err == nil || !strings.Contains(err.Error(), "panicked") {
+			t.Errorf("%s: error %v, want that of an error that panicked", sql, err)
+		}
+	}
+	mustExec(t, c, "SELECT 1")
+}
+
+// leaver is an aggregate that ends its goroutine when it is closed.
+type leaver struct{}
+
+func (leaver) Step(*FuncContext, []Value) error { return nil }
+func (leaver) Value(*FuncContext) error         { return nil }
+func (leaver) Close() error                     { runtime.Goexit(); return nil }
+
+func TestGoexitInCloseOfAnAggregateCostsTheConnectionAlone(t *testing.T) {
+	for _, sql := range []string{"SELECT leave(1)", "SELECT leave(1) WHERE 0"} {
+		c, err := Open(":memory:", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.CreateAggregate("leave", 1, 0, func() Aggregate { return leaver{} }); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			t.Errorf("%s: Goexit was stopped: %v", sql, c.Exec(background, sql))
+		}()
+		<-done
+		if err := c.Exec(background, "SELECT 1"); !errors.Is(err, ErrClosed) {
+			t.Errorf("%s: the lost connection: %v, want %v", sql, err, ErrClosed)
+		}
+	}
+}
+
 func TestFunctionsAreFreed(t *testing.T) {
 	before := [...]int{functions.count(), groups.count(), auxData.count(), collationTable.count(), conns.count()}
 	c, err := Open(":memory:", 0)

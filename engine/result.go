@@ -301,18 +301,36 @@ func errorText(err error) (text string) {
 // raisedCode is the code for an error of a user's. Codes that are no failure, or that make SQLite run the statement
 // again, do not get through.
 func raisedCode(err error) ResultCode {
-	code := Generic
-	var e *Error
-	if errors.As(err, &e) {
-		code = e.Extended
-	} else {
-		errors.As(err, &code)
-	}
+	code := codeIn(err)
 	switch {
 	case code <= OK, code.Primary() == OK, code.Primary() == Row, code.Primary() == Done, code.Primary() == Schema:
 		return Generic
 	}
 	return code
+}
+
+// codeIn returns the code in the chain of an error of a user's, Generic if there is none. A method of that chain may
+// panic, as Unwrap does on a nil pointer that became an error.
+func codeIn(err error) (code ResultCode) {
+	defer func() {
+		if recover() != nil {
+			code = Generic
+		}
+	}()
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Extended
+	}
+	if errors.As(err, &code) {
+		return code
+	}
+	return Generic
+}
+
+// isNoPlan reports whether BestIndex of a user's returned ErrNoPlan, with the same caution.
+func isNoPlan(err error) (is bool) {
+	defer func() { _ = recover() }()
+	return errors.Is(err, ErrNoPlan)
 }
 
 // takeRaised returns the error of a function that made a call fail with e, nil if none did. Where SQLite ran a

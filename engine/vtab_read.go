@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"io"
 	"unsafe"
 
@@ -245,7 +244,7 @@ func onVtabBestIndex(_ *libc.TLS, p, info uintptr) int32 {
 		return sqlite3.SQLITE_INTERNAL
 	}
 	err := t.bestIndex(info)
-	if errors.Is(err, ErrNoPlan) {
+	if isNoPlan(err) {
 		return sqlite3.SQLITE_CONSTRAINT
 	}
 	if t.fail(err) == sqlite3.SQLITE_OK {
