@@ -143,11 +143,19 @@ func (s *Stmt) SetExplain(mode ExplainMode) error {
 		return newError("explain", s.sql, Misuse, fmt.Sprintf("no such mode: %d", mode))
 	}
 	s.altered = true
+	before := sqlite3.Xsqlite3_stmt_isexplain(s.c.tls, s.ptr)
 	rc := sqlite3.Xsqlite3_stmt_explain(s.c.tls, s.ptr, int32(mode))
-	if rc != sqlite3.SQLITE_OK || s.c.failure != nil {
-		return s.c.endedError("explain", s.sql, rc, nil)
+	if rc == sqlite3.SQLITE_OK && s.c.failure == nil {
+		return nil
 	}
-	return nil
+	err := s.c.endedError("explain", s.sql, rc, nil)
+	if rc != sqlite3.SQLITE_BUSY {
+		// SQLite sets the mode before it compiles the statement anew for it. Run in a mode that it was not compiled for,
+		// the statement would write to memory that it does not have.
+		sqlite3.Xsqlite3_stmt_explain(s.c.tls, s.ptr, before)
+		s.c.takeFailure()
+	}
+	return err
 }
 
 // StmtStatus is a counter of a statement, since it was compiled or the counter was set to zero.

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/floedb/floe/hooks"
 )
 
 func TestColumnsTellWhereTheyComeFrom(t *testing.T) {
@@ -189,5 +191,29 @@ func TestTableColumnDescribes(t *testing.T) {
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s.%s.%s (-want +got):\n%s", test.schema, test.table, test.column, diff)
 		}
+	}
+}
+
+// SQLite has set the mode by the time at which it cannot compile the statement for it.
+func TestSetExplainThatFailsLeavesTheMode(t *testing.T) {
+	c := openMemory(t)
+	mustExec(t, c, "CREATE TABLE t(a)")
+	s := mustPrepare(t, c, "INSERT INTO t VALUES (?)")
+	deny := func(hooks.Action) hooks.Verdict { return hooks.Deny }
+	if err := c.SetAuthorizer(deny); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetExplain(ExplainProgram); !errors.Is(err, Auth) {
+		t.Fatalf("set explain: %v, want %v", err, Auth)
+	}
+	if got := s.Explain(); got != ExplainNone {
+		t.Errorf("the mode is %d, want %d", got, ExplainNone)
+	}
+	if err := c.SetAuthorizer(nil); err != nil {
+		t.Fatal(err)
+	}
+	mustDone(t, s)
+	if got := s.ColumnCount(); got != 0 {
+		t.Errorf("%d columns, want 0", got)
 	}
 }
