@@ -10,6 +10,8 @@ import (
 //
 // What is said of errors, panics and arguments at [ScalarFunc] holds here too. A state whose Step or Inverse failed is
 // not asked for its value.
+//
+// https://sqlite.org/appfunc.html
 type Aggregate interface {
 	// Step takes the arguments of one row.
 	Step(ctx *FuncContext, args []Value) error
@@ -22,6 +24,8 @@ type Aggregate interface {
 // Window is an aggregate that can also be used as a window function, with an OVER clause: its frame moves, and rows
 // leave it in the order in which they came. Value is called for each row of the result, and the state goes on after
 // it.
+//
+// https://sqlite.org/windowfunctions.html#user_defined_aggregate_window_functions
 type Window interface {
 	Aggregate
 

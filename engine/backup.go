@@ -198,6 +198,8 @@ func (b *Backup) discard() {
 }
 
 // BackupOptions says how [Conn.Backup] and its like go about it. The zero value copies the main database at one go.
+//
+// https://sqlite.org/backup.html
 type BackupOptions struct {
 	// Source and Target name the databases of the two connections: "main", "temp" or what they are attached as. "" is
 	// "main". A path has but a main database.
@@ -243,6 +245,8 @@ func (c *Conn) Backup(ctx context.Context, path string, options BackupOptions) (
 
 // BackupTo is [Conn.Backup] into a database of another connection, which may be one in memory. That connection cannot be
 // used meanwhile.
+//
+// https://sqlite.org/backup.html
 func (c *Conn) BackupTo(ctx context.Context, dst *Conn, options BackupOptions) (err error) {
 	b, err := NewBackup(dst, options.Target, c, options.Source)
 	if err != nil {

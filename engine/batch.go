@@ -46,6 +46,8 @@ func (c *Conn) ExecBatch(ctx context.Context, script string) error {
 // outside the batch: to release one, or to roll back to it, would end the batch in the middle. A statement that
 // makes SQLite roll the whole transaction back, such as an INSERT OR ROLLBACK or an INSERT that is interrupted, ends a
 // transaction around the batch too.
+//
+// https://sqlite.org/lang_transaction.html
 func (c *Conn) ExecTransactionalBatch(ctx context.Context, script string) error {
 	return c.transact(ctx, func() error { return c.script(ctx, script, refuseTransactions) })
 }

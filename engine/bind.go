@@ -202,6 +202,8 @@ func (s *Stmt) BindZeroBlob(i int, n int64) error {
 //   - [Pointer]: a Go value for a function or a virtual table, as by [Stmt.BindPointer]
 //
 // Any other type is an [*Error] with [Mismatch].
+//
+// https://sqlite.org/c3ref/bind_blob.html
 func (s *Stmt) Bind(i int, v any) error {
 	switch v := v.(type) {
 	case nil:

@@ -185,6 +185,8 @@ func (b *BlobHandle) Write(p []byte) (n int, err error) {
 }
 
 // WriteString is [BlobHandle.Write] for a string.
+//
+// https://sqlite.org/c3ref/blob_write.html
 func (b *BlobHandle) WriteString(s string) (n int, err error) { return b.Write([]byte(s)) }
 
 // WriteAt writes p over the bytes from offset off on, as [BlobHandle.Write] does, and leaves the position alone.
@@ -263,6 +265,8 @@ func (b *BlobHandle) Seek(offset int64, whence int) (int64, error) {
 
 // WriteTo writes all from the position to the end to w. It enters the connection for each piece of 64 KiB alone, so that
 // w may use it.
+//
+// https://sqlite.org/c3ref/blob_read.html
 func (b *BlobHandle) WriteTo(w io.Writer) (n int64, err error) {
 	buf := make([]byte, b.chunk(0))
 	for {
@@ -287,6 +291,8 @@ func (b *BlobHandle) WriteTo(w io.Writer) (n int64, err error) {
 // ReadFrom writes what r has until its end, from the position on. If that is more than there is room for, the error
 // matches [io.ErrShortWrite], and r is read one byte at least beyond what was written. It enters the connection for
 // each piece of 64 KiB alone, so that r may use it.
+//
+// https://sqlite.org/c3ref/blob_write.html
 func (b *BlobHandle) ReadFrom(r io.Reader) (n int64, err error) {
 	buf := make([]byte, b.chunk(1))
 	for {

@@ -149,6 +149,8 @@ const (
 
 // ApplyOptions says how [Conn.ApplyChangeset] goes about it. The zero value applies everything, and rolls it back at the
 // first conflict.
+//
+// https://sqlite.org/session/sqlite3changeset_apply.html
 type ApplyOptions struct {
 	// Conflict decides about each conflict; without it each one is ConflictAbort. ConflictReplace for a kind that it is not
 	// meant for is an error with [Misuse]. An error, or a panic, rolls everything back and is the cause of the error.

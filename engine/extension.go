@@ -104,6 +104,8 @@ type extensions struct {
 // registered, otherwise none is enabled. [AllExtensions] stands for all, also those that are registered later.
 //
 // SQLite's own loading of shared libraries, and its function load_extension() with it, stays off: it needs cgo.
+//
+// https://sqlite.org/loadext.html
 func (c *Conn) EnableExtensions(names ...string) error {
 	if err := c.enter(); err != nil {
 		return err
@@ -142,6 +144,8 @@ func (c *Conn) DisableExtensions() error {
 //
 // If the extension fails or panics, LoadExtension returns that and the extension may be loaded again; what it had
 // created by then stays.
+//
+// https://sqlite.org/loadext.html
 func (c *Conn) LoadExtension(name string) error {
 	op := "load extension " + strconv.Quote(name)
 	key := strings.ToLower(name)

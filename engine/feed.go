@@ -55,6 +55,8 @@ type feedWriter struct {
 // If the feed cannot take a transaction it is not committed. The commit may wait for the feed, see [hooks.Overflow]:
 // the wait ends with the context of the statement, and by [Conn.Interrupt]. When several connections to one database
 // share a feed, its order is that of their commits.
+//
+// https://sqlite.org/c3ref/preupdate_blobwrite.html
 func (c *Conn) SetFeed(feed *hooks.Feed) error {
 	if err := c.enter(); err != nil {
 		return err

@@ -17,6 +17,8 @@ import (
 //
 // The arguments are lent for the call, and so is ctx: none of them, nor the slice, may be kept. The function runs in
 // the middle of a statement of its connection, whose methods return [ErrConcurrentUse] to it.
+//
+// https://sqlite.org/appfunc.html
 type ScalarFunc func(ctx *FuncContext, args []Value) error
 
 // FunctionFlags says what SQLite may expect of a function, and who may call it. The values are SQLite's.

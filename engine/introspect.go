@@ -20,6 +20,8 @@ type Column struct {
 }
 
 // Columns describes all columns of the result. The schema can change between two executions, and the columns with it.
+//
+// https://sqlite.org/c3ref/column_database_name.html
 func (s *Stmt) Columns() []Column {
 	if s.enter() != nil {
 		return nil

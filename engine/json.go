@@ -10,6 +10,8 @@ import (
 
 // JSONValue is a Go value that goes into SQL, or comes out of it, as JSON. [JSON] makes one. It also is a
 // [driver.Valuer] and a [database/sql.Scanner].
+//
+// https://sqlite.org/json1.html
 type JSONValue struct{ v any }
 
 var _ driver.Valuer = (*JSONValue)(nil)

@@ -8,6 +8,8 @@ import (
 )
 
 // NamedArg is an argument for the parameter with a name; see [Named].
+//
+// https://sqlite.org/lang_expr.html#varparam
 type NamedArg struct {
 	Name  string
 	Value any
@@ -29,6 +31,8 @@ func Named(name string, value any) NamedArg { return NamedArg{Name: name, Value:
 //
 // The values are bound as by [Stmt.Bind]. Beyond its types an argument may be a [driver.Valuer], whose Value is bound.
 // After an error some of the parameters may have been bound.
+//
+// https://sqlite.org/lang_expr.html#varparam
 func (s *Stmt) BindAll(args ...any) error { return s.bindAll(args) }
 
 func (s *Stmt) bindAll(args []any) error {

@@ -150,6 +150,8 @@ func (c *Conn) preUpdateState() *sqlite3.TPreUpdate {
 }
 
 // Count returns the number of columns of the table.
+//
+// https://sqlite.org/c3ref/preupdate_blobwrite.html
 func (p *PreUpdate) Count() int {
 	if p.c == nil {
 		return 0
@@ -159,6 +161,8 @@ func (p *PreUpdate) Count() int {
 
 // Depth returns 0 for a change by the statement itself, 1 for one by a trigger or a foreign key action that it set
 // off, 2 for one that these set off, and so on.
+//
+// https://sqlite.org/c3ref/preupdate_blobwrite.html
 func (p *PreUpdate) Depth() int {
 	if p.c == nil {
 		return 0
@@ -167,6 +171,8 @@ func (p *PreUpdate) Depth() int {
 }
 
 // BlobColumn returns the column that is written through an open blob, and -1 for all other changes.
+//
+// https://sqlite.org/c3ref/preupdate_blobwrite.html
 func (p *PreUpdate) BlobColumn() int {
 	if p.c == nil {
 		return -1
@@ -176,12 +182,16 @@ func (p *PreUpdate) BlobColumn() int {
 
 // Old returns the value of column i, counted from 0, before the change. It is an error with [Misuse] for an INSERT,
 // and one with [Range] if there is no such column, or it is a generated one that is not stored.
+//
+// https://sqlite.org/c3ref/preupdate_blobwrite.html
 func (p *PreUpdate) Old(i int) (Value, error) {
 	return p.value("old value", i, hooks.Insert, sqlite3.Xsqlite3_preupdate_old)
 }
 
 // New returns the value of column i, counted from 0, after the change. It is an error with [Misuse] for a DELETE, and
 // one with [Range] if there is no such column, or it is a generated one that is not stored.
+//
+// https://sqlite.org/c3ref/preupdate_blobwrite.html
 func (p *PreUpdate) New(i int) (Value, error) {
 	return p.value("new value", i, hooks.Delete, sqlite3.Xsqlite3_preupdate_new)
 }

@@ -135,6 +135,8 @@ const timeLayout = "2006-01-02 15:04:05.999999999"
 // Result makes v the result, which may be nil, a bool, an integer or a floating point number of any size, a string, a
 // []byte (NULL if it is nil), a [time.Time] (as by ResultTime), or a [Value]. For other types, and for an unsigned
 // integer that SQLite cannot hold, it returns an error for the function to return.
+//
+// https://sqlite.org/c3ref/result_blob.html
 func (ctx *FuncContext) Result(v any) error {
 	switch v := v.(type) {
 	case nil:

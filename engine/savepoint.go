@@ -56,6 +56,8 @@ func (c *Conn) RollbackTo(name string) error {
 }
 
 // Savepoints returns the names of the open savepoints, the innermost one first, those that SQL opened too.
+//
+// https://sqlite.org/lang_savepoint.html
 func (c *Conn) Savepoints() []string {
 	if c.enter() != nil {
 		return nil
@@ -67,6 +69,8 @@ func (c *Conn) Savepoints() []string {
 // WithSavepoint runs do in a savepoint and releases it. If do returns an error, panics, or ends its goroutine, or the
 // release fails, all since the savepoint is undone; the panic goes on. The context is for the release, as in
 // [Conn.Release].
+//
+// https://sqlite.org/lang_savepoint.html
 func (c *Conn) WithSavepoint(ctx context.Context, name string, do func() error) (err error) {
 	if err := c.Savepoint(name); err != nil {
 		return err

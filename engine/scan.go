@@ -11,10 +11,14 @@ import (
 )
 
 // RawBytes is a destination for [Stmt.Scan] that borrows SQLite's own memory, as [Stmt.ColumnRaw] does.
+//
+// https://sqlite.org/c3ref/column_blob.html
 type RawBytes []byte
 
 // RawValue is a destination for [Stmt.Scan] that takes a value as it is, NULL included, and without a copy. It is for
 // code that does not know what the columns hold.
+//
+// https://sqlite.org/c3ref/column_blob.html
 type RawValue struct {
 	Type  Type
 	Int   int64    // of an INTEGER, otherwise 0

@@ -68,6 +68,8 @@ func (c *Conn) pageCount(ctx context.Context, schema string) (n int, err error) 
 }
 
 // DeserializeOptions says how [Conn.Deserialize] takes an image. The zero value can be written, and grow to 1 GiB.
+//
+// https://sqlite.org/c3ref/deserialize.html
 type DeserializeOptions struct {
 	// ReadOnly makes every write to the database an error with [ReadOnly].
 	ReadOnly bool

@@ -33,6 +33,8 @@ var sessions handles[Session]
 var sessionFilter = cFunc(onSessionFilter)
 
 // SessionOptions are what has to be known before a session sees a table.
+//
+// https://sqlite.org/session/c_session_objconfig_rowid.html
 type SessionOptions struct {
 	// RowIDs records tables without a PRIMARY KEY too, with the rowid in its place, as a first column. Such changes
 	// can be applied to a table of the same kind.

@@ -46,6 +46,8 @@ func (c *Conn) Prepare(sql string) (*Stmt, error) {
 
 // PrepareContext is [Conn.Prepare] with a context that ends the wait for a locked schema. The executions of the
 // statement have contexts of their own.
+//
+// https://sqlite.org/c3ref/prepare.html
 func (c *Conn) PrepareContext(ctx context.Context, sql string) (*Stmt, error) {
 	return c.prepareOne(ctx, sql, 0)
 }

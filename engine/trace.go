@@ -38,6 +38,8 @@ func (k TraceKind) String() string {
 }
 
 // TraceEvent is what a trace hook is told. It is lent to the hook, and must not be used after that.
+//
+// https://sqlite.org/c3ref/trace_v2.html
 type TraceEvent struct {
 	Kind     TraceKind     // one kind
 	Duration time.Duration // of a TraceProfile: from the begin of the execution to its end; 0 for other kinds
@@ -131,6 +133,8 @@ func (t *traceHook) stop(stmt uintptr, measured time.Duration) time.Duration {
 // SQL returns the text of the statement, with its parameters as they were written. A [TraceStmt] inside a trigger has a
 // comment instead: "-- TRIGGER name" where the trigger begins, and "-- " with the text of each statement in it. A
 // [TraceClose] has no text.
+//
+// https://sqlite.org/c3ref/c_trace.html
 func (e *TraceEvent) SQL() string {
 	switch {
 	case e.c == nil || e.stmt == 0:

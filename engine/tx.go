@@ -58,6 +58,8 @@ func (m TxMode) begin() (string, error) {
 
 // Tx is a transaction that [Conn.Begin] began. It belongs to its connection and to the same goroutine. All statements
 // of the connection are run in it until it ends.
+//
+// https://sqlite.org/lang_transaction.html
 type Tx struct {
 	c         *Conn
 	mode      TxMode
@@ -170,6 +172,8 @@ func (tx *Tx) ended(err *Error) {
 // foreign key constraint that is deferred can be satisfied before. The same goes for a context that ends the wait.
 // Otherwise the transaction has ended, and with an error it is rolled back, except for that of a WAL hook, which is
 // called when all is committed. If it had ended before, the error is [ErrTxEnded] or [ErrTxRolledBack].
+//
+// https://sqlite.org/lang_transaction.html
 func (tx *Tx) Commit(ctx context.Context) error {
 	err := tx.commit(ctx)
 	switch {
@@ -231,6 +235,8 @@ func (tx *Tx) Rollback() error {
 // fails, the transaction is rolled back; the panic goes on. See [Conn.Begin] for the rest.
 //
 // The context is for the beginning and the commit; what do runs has its own.
+//
+// https://sqlite.org/lang_transaction.html
 func (c *Conn) WithTx(ctx context.Context, mode TxMode, do func() error) (err error) {
 	tx, err := c.Begin(ctx, mode)
 	if err != nil {

@@ -25,6 +25,8 @@ func (v Value) Type() Type {
 }
 
 // IsNull reports whether the value is NULL.
+//
+// https://sqlite.org/c3ref/value_blob.html
 func (v Value) IsNull() bool { return v.Type() == Null }
 
 // Int64 returns the value as an integer, converted as by CAST if it is none.
@@ -38,6 +40,8 @@ func (v Value) Int64() int64 {
 }
 
 // Bool reports whether the value is an integer other than 0, converted as by CAST if it is none.
+//
+// https://sqlite.org/c3ref/value_blob.html
 func (v Value) Bool() bool { return v.Int64() != 0 }
 
 // Float returns the value as a floating point number, converted as by CAST if it is none.
@@ -99,6 +103,8 @@ func (v Value) Raw() []byte {
 }
 
 // Any returns the value as the Go type of its storage class: int64, float64, string, []byte (a copy, not nil) or nil.
+//
+// https://sqlite.org/c3ref/value_blob.html
 func (v Value) Any() any {
 	switch v.Type() {
 	case Integer:

@@ -83,6 +83,8 @@ type Module[T Table] struct {
 }
 
 // AnyModule is a [Module] of tables of any type.
+//
+// https://sqlite.org/vtab.html
 type AnyModule interface{ spec() *moduleSpec }
 
 // TableArgs is what a table is made of: the names in its CREATE VIRTUAL TABLE, and what stands in the parentheses behind

@@ -82,6 +82,8 @@ type IndexConstraint struct {
 }
 
 // IndexOrder is one term of an ORDER BY.
+//
+// https://sqlite.org/vtab.html#inputs
 type IndexOrder struct {
 	Column int // counted from 0, -1 for the rowid
 	Desc   bool
@@ -158,6 +160,8 @@ const (
 )
 
 // ColumnUsed reports whether the statement may read column i.
+//
+// https://sqlite.org/c3ref/index_info.html
 func (info *IndexInfo) ColumnUsed(i int) bool {
 	return i >= 0 && info.ColumnsUsed&(1<<min(i, 63)) != 0
 }

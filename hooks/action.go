@@ -150,6 +150,8 @@ func (code ActionCode) String() string {
 
 // Action is one thing that a statement does. The arguments, which mean something else for each kind of action, are
 // read by the methods that are named after what they are; a method gives "" for an action that has no such thing.
+//
+// https://sqlite.org/c3ref/set_authorizer.html
 type Action struct {
 	Code     ActionCode
 	Database string // "main", "temp" or the name that it was attached under; "" if the action has none
@@ -241,6 +243,8 @@ func (a Action) String() string {
 }
 
 // DeniedError is the cause of the error of a statement that an [Authorizer] has refused.
+//
+// https://sqlite.org/c3ref/set_authorizer.html
 type DeniedError struct {
 	Action Action
 }

@@ -8,6 +8,8 @@ import (
 )
 
 // Change is one row that a transaction inserted, updated or deleted.
+//
+// https://sqlite.org/c3ref/preupdate_blobwrite.html
 type Change struct {
 	Op       Op
 	Database string // "main", "temp" or the name that it was attached under
@@ -141,7 +143,7 @@ func (f *Feed) wake() {
 	f.changed = make(chan struct{})
 }
 
-// A Reservation is the place of a transaction in a feed, from the moment in which its commit begins. Either
+// Reservation is the place of a transaction in a feed, from the moment in which its commit begins. Either
 // [Reservation.Commit] or [Reservation.Abort] has to end it: later transactions of the feed wait for that.
 type Reservation struct {
 	feed        *Feed

@@ -74,11 +74,15 @@ func onlyShows(pragma, argument string) bool {
 }
 
 // NoAttach denies ATTACH and DETACH. It also denies VACUUM INTO, which attaches its file, and VACUUM.
+//
+// https://sqlite.org/lang_attach.html
 func NoAttach() Authorizer {
 	return func(a Action) Verdict { return allowIf(a.Code != ActionAttach && a.Code != ActionDetach) }
 }
 
 // Pragmas denies all PRAGMAs but those named, which are allowed with and without an argument.
+//
+// https://sqlite.org/pragma.html
 func Pragmas(allowed ...string) Authorizer {
 	names := nameSet(allowed)
 	return func(a Action) Verdict { return allowIf(a.Code != ActionPragma || names.has(a.Pragma())) }
@@ -86,6 +90,8 @@ func Pragmas(allowed ...string) Authorizer {
 
 // Functions denies all SQL functions but those named. The operators LIKE, GLOB, REGEXP, MATCH, -> and ->> are
 // functions too, named "like", "glob", "regexp", "match", "->" and "->>".
+//
+// https://sqlite.org/lang_corefunc.html
 func Functions(allowed ...string) Authorizer {
 	names := nameSet(allowed)
 	return func(a Action) Verdict { return allowIf(a.Code != ActionFunction || names.has(a.Function())) }
@@ -97,6 +103,8 @@ func Functions(allowed ...string) Authorizer {
 //
 // SQLite does not tell the database of a table of which no column is read, as in "SELECT count(*) FROM t". It may be
 // read, then, if a table of that name may be.
+//
+// https://sqlite.org/c3ref/set_authorizer.html
 type TablePolicy struct {
 	Read  []string // may be read
 	Write []string // may be read, inserted into, updated and deleted from

@@ -20,6 +20,8 @@
 // comes and goes in a frame, lose nothing.
 //
 // Importing the package registers the extension "stats".
+//
+// https://sqlite.org/percentile.html
 package stats
 
 import (

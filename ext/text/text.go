@@ -18,6 +18,8 @@
 // character each, which initcap and translate turn into U+FFFD.
 //
 // Importing the package registers the extension "text".
+//
+// https://sqlite.org/lang_corefunc.html
 package text
 
 import (

@@ -18,6 +18,8 @@
 // built anew, with REINDEX, if a later version of Go has a later version of Unicode.
 //
 // Importing the package registers the extension "unicode".
+//
+// https://sqlite.org/lang_expr.html#like
 package unicode
 
 import (

@@ -12,6 +12,8 @@
 // gives NULL, so that "uuid_blob(X) IS NOT NULL" is a check.
 //
 // Importing the package registers the extension "uuid".
+//
+// https://www.rfc-editor.org/rfc/rfc9562
 package uuid
 
 import (
