@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"math"
 
 	"modernc.org/libc"
@@ -82,6 +83,9 @@ const (
 	LimitVariableNumber    LimitID = sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER     // the largest parameter index
 	LimitTriggerDepth      LimitID = sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH       // depth of trigger recursion
 	LimitWorkerThreads     LimitID = sqlite3.SQLITE_LIMIT_WORKER_THREADS      // helper threads of one statement
+	LimitParserDepth       LimitID = sqlite3.SQLITE_LIMIT_PARSER_DEPTH        // depth of the parser's stack
+	LimitSchema            LimitID = sqlite3.SQLITE_LIMIT_SCHEMA              // tables (sqlite_schema too), indexes and triggers of a database
+	LimitTriggerSteps      LimitID = sqlite3.SQLITE_LIMIT_TRIGGER_STEPS       // statements of a trigger
 )
 
 // Limit sets a limit, unless value is negative, and returns what it was before. It is cut to the upper bound
@@ -132,11 +136,16 @@ const (
 // Checkpoint copies the WAL of the database named schema ("" means all of them) into the database file.
 // It returns the number of frames in the WAL and how many of those are in the database file now; both are -1 if
 // the database is not in WAL mode. The modes that wait do so up to the busy timeout, or until [Conn.Interrupt];
-// then the error is [Busy] and the counts tell what was done. "PRAGMA wal_checkpoint" run by [Conn.Query] is the
-// same under a context.
+// then the error is [Busy] and the counts tell what was done. See [Conn.CheckpointContext] for a wait that a context
+// ends.
 //
 // https://sqlite.org/c3ref/wal_checkpoint_v2.html
 func (c *Conn) Checkpoint(schema string, mode CheckpointMode) (logFrames, checkpointed int, err error) {
+	return c.CheckpointContext(context.Background(), schema, mode)
+}
+
+// CheckpointContext is [Conn.Checkpoint] under a context, which ends the work and the wait for locks.
+func (c *Conn) CheckpointContext(ctx context.Context, schema string, mode CheckpointMode) (logFrames, checkpointed int, err error) {
 	if err := c.enter(); err != nil {
 		return -1, -1, err
 	}
@@ -145,10 +154,11 @@ func (c *Conn) Checkpoint(schema string, mode CheckpointMode) (logFrames, checkp
 	if err != nil {
 		return -1, -1, err
 	}
-	rc := sqlite3.Xsqlite3_wal_checkpoint_v2(c.tls, c.db, name, int32(mode), c.slot(0), c.slot(1))
-	logFrames, checkpointed = int(c.slotInt32(0)), int(c.slotInt32(1))
-	if rc != sqlite3.SQLITE_OK || c.failure != nil {
-		return logFrames, checkpointed, c.endedError("checkpoint "+schema, "", rc, c.busy.takeInterrupted())
-	}
-	return logFrames, checkpointed, nil
+	logFrames, checkpointed = -1, -1
+	_, err = c.under(ctx, "checkpoint "+schema, func() int32 {
+		rc := sqlite3.Xsqlite3_wal_checkpoint_v2(c.tls, c.db, name, int32(mode), c.slot(0), c.slot(1))
+		logFrames, checkpointed = int(c.slotInt32(0)), int(c.slotInt32(1))
+		return rc
+	})
+	return logFrames, checkpointed, err
 }

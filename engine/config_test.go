@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -125,5 +126,45 @@ func TestCheckpoint(t *testing.T) {
 	}
 	if _, _, err := c.Checkpoint("nonesuch", CheckpointPassive); !errors.Is(err, Generic) {
 		t.Errorf("checkpoint of an unknown database: %v, want %v", err, Generic)
+	}
+}
+
+func TestLimitsAreAllKnown(t *testing.T) {
+	c := openMemory(t)
+	for id := LimitLength; id <= LimitTriggerSteps; id++ {
+		if got := c.Limit(id, -1); got < 0 {
+			t.Errorf("limit %d is unknown", id)
+		}
+	}
+	if got := c.Limit(LimitTriggerSteps+1, -1); got != -1 {
+		t.Errorf("there is a limit %d beyond the last one", LimitTriggerSteps+1)
+	}
+	c.Limit(LimitSchema, 3) // with sqlite_schema itself
+	mustExec(t, c, "CREATE TABLE a(x); CREATE INDEX b ON a(x)")
+	if err := c.Exec(background, "CREATE TABLE c(x)"); err == nil {
+		t.Errorf("a fourth entry of a schema was allowed with a limit of 3")
+	}
+}
+
+func TestCheckpointEndsWithItsContext(t *testing.T) {
+	a, b := openPair(t)
+	mustExec(t, a, "PRAGMA journal_mode = WAL; CREATE TABLE t(x)")
+	reader := mustBegin(t, b, TxReadOnly)
+	mustExec(t, a, "INSERT INTO t VALUES (1)")
+	ctx, cancel := context.WithCancel(background)
+	defer cancel()
+	must(t, a.SetBusyHandler(nil))
+	a.SetBusyTimeout(1 << 40)
+	go cancel()
+	_, _, err := a.CheckpointContext(ctx, "main", CheckpointTruncate)
+	wantErr(t, "a checkpoint that waits", err, context.Canceled)
+	frames, done, err := a.CheckpointContext(ctx, "main", CheckpointPassive)
+	wantErr(t, "one under a context that has ended", err, context.Canceled)
+	if frames != -1 || done != -1 {
+		t.Errorf("counts of nothing: %d, %d; want -1, -1", frames, done)
+	}
+	must(t, reader.Rollback())
+	if frames, done, err := a.CheckpointContext(background, "main", CheckpointTruncate); frames != 0 || done != 0 || err != nil {
+		t.Errorf("checkpoint: %d, %d, %v; want 0, 0", frames, done, err)
 	}
 }

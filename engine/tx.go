@@ -255,3 +255,35 @@ func (c *Conn) WithTx(ctx context.Context, mode TxMode, do func() error) (err er
 	}
 	return nil
 }
+
+// TxnState says what a connection holds of a database.
+//
+// https://sqlite.org/c3ref/c_txn_none.html
+type TxnState int32
+
+// The states. BEGIN by itself is none yet.
+const (
+	TxnNone  TxnState = sqlite3.SQLITE_TXN_NONE
+	TxnRead  TxnState = sqlite3.SQLITE_TXN_READ  // a transaction that has read, and not written
+	TxnWrite TxnState = sqlite3.SQLITE_TXN_WRITE // one that has the write lock
+)
+
+// TxnState returns the state of a database; "" is the highest of all databases of the connection. A name that the
+// connection does not have is [NotFound].
+//
+// https://sqlite.org/c3ref/txn_state.html
+func (c *Conn) TxnState(schema string) (TxnState, error) {
+	if err := c.enter(); err != nil {
+		return TxnNone, err
+	}
+	defer c.leave()
+	name, err := c.schemaName(schema)
+	if err != nil {
+		return TxnNone, err
+	}
+	state := TxnState(sqlite3.Xsqlite3_txn_state(c.tls, c.db, name))
+	if state < 0 {
+		return TxnNone, newError("transaction state of "+schema, "", NotFound, "no such database")
+	}
+	return state, nil
+}

@@ -373,3 +373,26 @@ func TestWithTxCommits(t *testing.T) {
 	wantErr(t, "a function that commits by itself", err, ErrTxEnded)
 	wantOver(t, c)
 }
+
+func TestTxnStateFollowsTheTransaction(t *testing.T) {
+	c := openTx(t)
+	mustExec(t, c, "ATTACH ':memory:' AS other; CREATE TABLE other.u(x)")
+	want := func(main, other, all TxnState) {
+		t.Helper()
+		for schema, state := range map[string]TxnState{"main": main, "other": other, "": all} {
+			if got, err := c.TxnState(schema); err != nil || got != state {
+				t.Errorf("state of %q: %d, %v; want %d", schema, got, err, state)
+			}
+		}
+	}
+	tx := mustBegin(t, c, TxDeferred)
+	want(TxnNone, TxnNone, TxnNone)
+	mustExec(t, c, "SELECT * FROM t")
+	want(TxnRead, TxnNone, TxnRead)
+	mustExec(t, c, "INSERT INTO u VALUES (1)")
+	want(TxnRead, TxnWrite, TxnWrite)
+	must(t, tx.Rollback())
+	want(TxnNone, TxnNone, TxnNone)
+	_, err := c.TxnState("nobody")
+	wantErr(t, "an unknown database", err, NotFound)
+}
