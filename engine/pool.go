@@ -56,7 +56,7 @@ type PoolStats struct {
 //
 // Each connection to ":memory:" or "" would have a database of its own, which is refused. A database in memory that
 // connections share is "file:/name?vfs=memdb", with any name behind the slash. It is gone when the last
-// connection to it is closed.
+// connection to it is closed. With "cache=shared" in a URI the locks of others are [Locked], which nothing waits for.
 //
 // https://sqlite.org/inmemorydb.html
 func NewPool(name string, flags OpenFlags, size int, onConnect func(*Conn) error) (*Pool, error) {
@@ -71,7 +71,7 @@ func NewPool(name string, flags OpenFlags, size int, onConnect func(*Conn) error
 		return nil, err
 	}
 	p := &Pool{
-		name: name, flags: flags | OpenPrivateCache, onConnect: onConnect,
+		name: name, flags: flags, onConnect: onConnect,
 		slots: make(chan struct{}, size), writer: make(chan struct{}, 1), done: make(chan struct{}),
 		inUse: make(map[*Conn]struct{}, size),
 		stats: PoolStats{Size: size},
