@@ -7,7 +7,7 @@ import (
 )
 
 // PanicError is a panic in a Go callback. It does not get past SQLite: it is the cause of the error of the
-// statement that called the callback.
+// statement that called the callback. The connection can be used on.
 type PanicError struct {
 	Value any    // what the callback panicked with
 	Stack []byte // where, as by debug.Stack

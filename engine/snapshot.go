@@ -23,9 +23,9 @@ type Snapshot struct {
 const snapshotSize = 48
 
 // Snapshot returns the state that the read transaction of the connection on the database named schema ("" is "main")
-// stands on. It begins that transaction if there is none yet, within an explicit one: call "BEGIN" first. The
-// transaction must not have written, and the log must hold at least one transaction. Otherwise the error is one with
-// [Generic] that tells why.
+// stands on. Call it in a transaction with [TxReadOnly], or in another one that has not written: it begins to read if
+// nothing was read yet. The log must hold at least one transaction, which that of a database that was just opened does
+// not. Otherwise the error is one with [Generic] that tells why.
 //
 // The context covers the wait for locks.
 //
@@ -51,9 +51,9 @@ func (c *Conn) Snapshot(ctx context.Context, schema string) (*Snapshot, error) {
 	return &Snapshot{header: [snapshotSize]byte(bytesAt(p, snapshotSize))}, nil
 }
 
-// OpenSnapshot makes the transaction that the connection has open with "BEGIN" read the state of a snapshot in the
-// database named schema ("" is "main"), until it ends. It must not have written, and no statement may be running on the
-// connection. What it has read so far it reads anew from the snapshot; it cannot write.
+// OpenSnapshot makes the transaction that the connection has open, as by [Conn.Begin], read the state of a snapshot in
+// the database named schema ("" is "main"), until it ends. It must not have written, and no statement may be running on
+// the connection. What it has read so far it reads anew from the snapshot; it cannot write.
 //
 // The error matches [GenericSnapshot] if the state is gone, as a checkpoint has overwritten it or the snapshot is one of
 // another database, and [BusySnapshot] if a checkpoint is at it. The transaction stays open, and should be rolled back.

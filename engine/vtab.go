@@ -21,6 +21,7 @@ import (
 // https://sqlite.org/vtab.html#eponymous_virtual_tables
 type ModuleKind uint8
 
+// The kinds. The zero value is an OrdinaryModule.
 const (
 	// OrdinaryModule makes tables by CREATE VIRTUAL TABLE alone.
 	OrdinaryModule ModuleKind = iota
@@ -38,6 +39,7 @@ const (
 // https://sqlite.org/c3ref/c_vtab_constraint_support.html
 type ModuleFlags uint8
 
+// The flags, which are joined with |.
 const (
 	// ModuleDirectOnly keeps the tables out of triggers and views: a database file from a stranger cannot use them.
 	ModuleDirectOnly ModuleFlags = 1 << iota

@@ -144,6 +144,7 @@ func (op IndexOp) String() string {
 // https://sqlite.org/c3ref/vtab_distinct.html
 type DistinctMode int32
 
+// The modes, with the numbers of sqlite3_vtab_distinct.
 const (
 	// DistinctOrdered is an ORDER BY: the rows have to be in that order.
 	DistinctOrdered DistinctMode = iota
