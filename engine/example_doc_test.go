@@ -96,7 +96,8 @@ func ExampleConn_Exec_context() {
 		return nil
 	}))
 
-	err := conn.Exec(ctx, "SELECT stop(); WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
+	err := conn.Exec(ctx, `SELECT stop();
+		WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n`)
 	fmt.Println(errors.Is(err, context.Canceled), errors.Is(err, engine.Interrupt))
 	// Output: true true
 }

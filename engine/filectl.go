@@ -35,14 +35,15 @@ func fileControl[T int32 | uint32 | int64](c *Conn, op, schema string, code int3
 
 // DataVersion returns a number that changes when the database does, by a commit of any connection, this one included;
 // PRAGMA data_version tells of others alone. A change by another connection shows when this one has read again.
-// Numbers of different connections have nothing to do with each other. The schema "" is "main", here and below.
+// Numbers of different connections have nothing to do with each other. The schema "" is "main".
 //
 // https://sqlite.org/c3ref/c_fcntl_begin_atomic_write.html#sqlitefcntldataversion
 func (c *Conn) DataVersion(schema string) (uint32, error) {
 	return fileControl[uint32](c, "data version", schema, sqlite3.SQLITE_FCNTL_DATA_VERSION, 0)
 }
 
-// ReserveBytes returns how many bytes at the end of each page are left to extensions, such as those which encrypt.
+// ReserveBytes returns how many bytes at the end of each page are left to extensions, such as those which encrypt. The
+// schema "" is "main".
 //
 // https://sqlite.org/c3ref/c_fcntl_begin_atomic_write.html#sqlitefcntlreservebytes
 func (c *Conn) ReserveBytes(schema string) (int, error) {
@@ -52,6 +53,8 @@ func (c *Conn) ReserveBytes(schema string) (int, error) {
 
 // SetReserveBytes sets what [Conn.ReserveBytes] returns, 0 to 255, for a new database, or with the next VACUUM for one
 // that is not empty.
+//
+// https://sqlite.org/c3ref/c_fcntl_begin_atomic_write.html#sqlitefcntlreservebytes
 func (c *Conn) SetReserveBytes(schema string, n int) error {
 	if n < 0 || n > 255 {
 		return newError("reserve bytes", "", Range, fmt.Sprintf("%d bytes, not 0 to 255", n))
@@ -61,6 +64,7 @@ func (c *Conn) SetReserveBytes(schema string, n int) error {
 }
 
 // SetChunkSize lets a database file grow and shrink in steps of n bytes, for less fragmentation; 0 is as it comes.
+// The schema "" is "main".
 //
 // https://sqlite.org/c3ref/c_fcntl_begin_atomic_write.html#sqlitefcntlchunksize
 func (c *Conn) SetChunkSize(schema string, n int32) error {
@@ -69,6 +73,7 @@ func (c *Conn) SetChunkSize(schema string, n int32) error {
 }
 
 // PowersafeOverwrite reports whether a write is taken to damage nothing beside what it writes when the power fails.
+// The schema "" is "main".
 //
 // https://sqlite.org/psow.html
 func (c *Conn) PowersafeOverwrite(schema string) (bool, error) {
@@ -77,6 +82,8 @@ func (c *Conn) PowersafeOverwrite(schema string) (bool, error) {
 }
 
 // SetPowersafeOverwrite sets what [Conn.PowersafeOverwrite] returns. It is a promise about the disk, and on by default.
+//
+// https://sqlite.org/psow.html
 func (c *Conn) SetPowersafeOverwrite(schema string, on bool) error {
 	_, err := fileControl(c, "powersafe overwrite", schema, sqlite3.SQLITE_FCNTL_POWERSAFE_OVERWRITE, cBool(on))
 	return err
@@ -84,7 +91,7 @@ func (c *Conn) SetPowersafeOverwrite(schema string, on bool) error {
 
 // MmapSize sets how many bytes of the file are read through a memory mapping, unless n is negative, and returns what it
 // was before. 0, the default, is none. The file's next use maps it. An I/O error in mapped memory is a signal that ends
-// the process, and no error of a statement.
+// the process, and no error of a statement. The schema "" is "main".
 //
 // https://sqlite.org/mmap.html
 func (c *Conn) MmapSize(schema string, n int64) (int64, error) {

@@ -24,7 +24,7 @@ const snapshotSize = 48
 
 // Snapshot returns the state that the read transaction of the connection on the database named schema ("" is "main")
 // stands on. Call it in a transaction with [TxReadOnly], or in another one that has not written: it begins to read if
-// nothing was read yet. The log must hold at least one transaction, which that of a database that was just opened does
+// nothing was read yet. The log must hold at least one transaction, which that of a database that was just opened may
 // not. Otherwise the error is one with [Generic] that tells why.
 //
 // The context covers the wait for locks.
