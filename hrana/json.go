@@ -1,0 +1,3 @@
+package hrana
+
+type jsonCodec struct{ protobufCodec }
