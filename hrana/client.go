@@ -53,6 +53,9 @@ func Open(databaseURL string, opts ...Option) (*Client, error) {
 	for _, opt := range opts {
 		opt(&cfg)
 	}
+	if u.Scheme == "ws" || u.Scheme == "wss" {
+		return &Client{transport: newWSTransport(u, &cfg)}, nil
+	}
 	return &Client{transport: newHTTPTransport(u, &cfg)}, nil
 }
 

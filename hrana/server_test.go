@@ -22,6 +22,9 @@ var variants = []variant{
 	{"http protobuf", "http", []Option{WithEncoding(Protobuf)}},
 	{"http json", "http", []Option{WithEncoding(JSON)}},
 	{"http v2", "http", []Option{maxVersion(2)}},
+	{"ws protobuf", "ws", []Option{WithEncoding(Protobuf)}},
+	{"ws json", "ws", []Option{WithEncoding(JSON), maxVersion(3)}},
+	{"ws v2", "ws", []Option{maxVersion(2)}},
 }
 
 func eachVariant(t *testing.T, test func(t *testing.T, v variant)) {

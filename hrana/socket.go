@@ -1,0 +1,409 @@
+package hrana
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// socket is one WebSocket with any number of streams on it. Three goroutines serve it until it is lost: one writes
+// the messages that calls give it, one reads the answers and hands each to the call that waits for it, and one sends
+// pings. The one that reads never waits for a call.
+type socket struct {
+	conn     *websocket.Conn
+	encoding Encoding
+	version  int
+	token    string // in the last hello
+	timeout  time.Duration
+
+	queue chan *exchange
+	done  chan struct{} // closed when the socket is lost
+
+	lastID, lastStream, lastCursor, lastSQL atomic.Int32
+
+	mu      sync.Mutex
+	waiting map[int32]*exchange
+	hellos  []*exchange // the answers to these have no id and come in order
+	lost    error       // why; set before done is closed
+}
+
+// exchange is a message to the server and its answer.
+type exchange struct {
+	id      int32
+	request *Request // nil for a hello
+	message []byte
+	state   atomic.Int32
+	answer  chan envelope // has room for the one there is, so that nobody needs to wait for it
+}
+
+// States of an exchange. What is queued can be given up; once it is being written, the server may run it.
+const (
+	queued = iota
+	writing
+	givenUp
+)
+
+// subprotocols are those of WebSocket for each dialect, the best one first.
+var subprotocols = []struct {
+	name     string
+	version  int
+	encoding Encoding
+}{{"hrana3-protobuf", 3, Protobuf}, {"hrana3", 3, JSON}, {"hrana2", 2, JSON}}
+
+// dialSocket makes a WebSocket and greets the server.
+func dialSocket(ctx context.Context, t *wsTransport, token string) (*socket, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, t.cfg.dialTimeout, errDialTimeout)
+	defer cancel()
+	conn, res, err := websocket.Dial(ctx, t.base.String(), &websocket.DialOptions{
+		HTTPClient: t.client, HTTPHeader: t.header.Clone(), Subprotocols: t.offers(),
+	})
+	if err != nil {
+		return nil, dialError(withCause(ctx, err), res, token)
+	}
+	s := &socket{
+		conn: conn, token: token, timeout: t.cfg.timeout, queue: make(chan *exchange), done: make(chan struct{}),
+		waiting: map[int32]*exchange{},
+	}
+	if err := s.agreed(conn.Subprotocol()); err != nil {
+		conn.CloseNow()
+		return nil, err
+	}
+	conn.SetReadLimit(t.cfg.maxMessage)
+	s.serve(t.cfg.pingInterval)
+	if err := s.hello(ctx, token); err != nil {
+		s.lose(errSocketClosed)
+		return nil, err
+	}
+	return s, nil
+}
+
+var (
+	errDialTimeout  = fmt.Errorf("no connection in the time of WithDialTimeout: %w", context.DeadlineExceeded)
+	errSocketClosed = errors.New("the client closed the WebSocket")
+	errNoPong       = errors.New("the server left a ping unanswered")
+)
+
+// dialError is the error of a WebSocket that could not be made. Answers of HTTP tell more than the package websocket
+// does.
+func dialError(err error, res *http.Response, token string) error {
+	switch {
+	case res != nil && res.StatusCode != http.StatusSwitchingProtocols && res.Body != nil:
+		kind := res.Header.Get("Content-Type")
+		return foreign(res.StatusCode, kind, res.Body, token)
+	case res != nil:
+		return fmt.Errorf("%w: %w", ErrUnsupported, err)
+	}
+	return mark(err, ErrUnreachable)
+}
+
+// offers are the subprotocols to ask for.
+func (t *wsTransport) offers() []string {
+	var names []string
+	for _, p := range subprotocols {
+		if p.version <= t.cfg.maxVersion && (t.cfg.encoding == 0 || t.cfg.encoding == p.encoding) {
+			names = append(names, p.name)
+		}
+	}
+	return names
+}
+
+// agreed takes over the subprotocol that the server chose.
+func (s *socket) agreed(name string) error {
+	for _, p := range subprotocols {
+		if p.name == name {
+			s.version, s.encoding = p.version, p.encoding
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: no version of the protocol in common, the server chose %q", ErrUnsupported, name)
+}
+
+// serve starts the goroutines of the socket. They end when it is lost.
+func (s *socket) serve(pingInterval time.Duration) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		<-s.done
+		cancel()
+		s.conn.CloseNow()
+	}()
+	go s.write(ctx)
+	go s.read(ctx)
+	if pingInterval > 0 {
+		go s.ping(ctx, pingInterval)
+	}
+}
+
+// lose ends the socket. Only the first reason counts.
+func (s *socket) lose(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lost != nil {
+		return
+	}
+	s.lost = err
+	close(s.done)
+}
+
+func (s *socket) err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lost
+}
+
+func (s *socket) write(ctx context.Context) {
+	kind := websocket.MessageBinary
+	if s.encoding == JSON {
+		kind = websocket.MessageText
+	}
+	for {
+		select {
+		case x := <-s.queue:
+			if !x.state.CompareAndSwap(queued, writing) {
+				continue
+			}
+			if err := s.conn.Write(ctx, kind, x.message); err != nil {
+				s.lose(fmt.Errorf("write to the WebSocket: %w", err))
+				return
+			}
+		case <-s.done:
+			return
+		}
+	}
+}
+
+func (s *socket) read(ctx context.Context) {
+	for {
+		if err := s.readOne(ctx); err != nil {
+			s.lose(fmt.Errorf("read from the WebSocket: %w", err))
+			return
+		}
+	}
+}
+
+func (s *socket) readOne(ctx context.Context) error {
+	kind, b, err := s.conn.Read(ctx)
+	if errors.Is(err, websocket.ErrMessageTooBig) {
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
+	if err != nil {
+		return err
+	}
+	if (kind == websocket.MessageText) != (s.encoding == JSON) {
+		return fmt.Errorf("%w: a message of type %v in %v", ErrMalformed, kind, s.encoding)
+	}
+	env, err := s.encoding.codec().parseEnvelope(b)
+	if err != nil {
+		return err
+	}
+	return s.deliver(env)
+}
+
+// deliver hands an answer to the exchange it belongs to.
+func (s *socket) deliver(env envelope) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var x *exchange
+	switch env.kind {
+	case MsgHelloOK, MsgHelloError:
+		if len(s.hellos) == 0 {
+			return fmt.Errorf("%w: an answer to no hello", ErrMalformed)
+		}
+		x, s.hellos = s.hellos[0], s.hellos[1:]
+	default:
+		x = s.waiting[env.id]
+		if x == nil {
+			return fmt.Errorf("%w: a response to request %d, which is none", ErrMalformed, env.id)
+		}
+		delete(s.waiting, env.id)
+	}
+	x.answer <- env
+	return nil
+}
+
+func (s *socket) ping(ctx context.Context, interval time.Duration) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-s.done:
+			return
+		}
+		if !s.answersPing(ctx, interval) {
+			s.lose(errNoPong)
+			return
+		}
+	}
+}
+
+func (s *socket) answersPing(ctx context.Context, timeout time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return s.conn.Ping(ctx) == nil
+}
+
+// hello gives the server a token and waits for its opinion.
+func (s *socket) hello(ctx context.Context, token string) error {
+	message, err := s.encoding.AppendClientMsg(nil, &ClientMsg{Hello: true, JWT: token})
+	if err != nil {
+		return err
+	}
+	x := &exchange{message: message, answer: make(chan envelope, 1)}
+	if err := s.start(ctx, x); err != nil {
+		return err
+	}
+	env, err := s.await(ctx, x)
+	if err != nil {
+		return err
+	}
+	if env.kind == MsgHelloError {
+		env.err.Message = redact(env.err.Message, token)
+		return mark(env.err, ErrUnauthorized)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.token = token
+	return nil
+}
+
+// call sends a request and waits for its response.
+func (s *socket) call(ctx context.Context, r *Request) (*Response, error) {
+	ctx, cancel := s.timed(ctx)
+	defer cancel()
+	x, err := s.send(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return s.response(ctx, x)
+}
+
+// timed bounds a context as WithTimeout says.
+func (s *socket) timed(ctx context.Context) (context.Context, context.CancelFunc) {
+	if s.timeout <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, s.timeout, errTimeout)
+}
+
+// send sends a request, whose response is there to wait for.
+func (s *socket) send(ctx context.Context, r *Request) (*exchange, error) {
+	x := &exchange{id: s.lastID.Add(1), request: r, answer: make(chan envelope, 1)}
+	var err error
+	x.message, err = s.encoding.AppendClientMsg(nil, &ClientMsg{ID: x.id, Request: r})
+	if err != nil {
+		return nil, mark(err, ErrNotExecuted)
+	}
+	return x, s.start(ctx, x)
+}
+
+// start hands a message to the goroutine that writes.
+func (s *socket) start(ctx context.Context, x *exchange) error {
+	if err := s.register(x); err != nil {
+		return err
+	}
+	select {
+	case s.queue <- x:
+		return nil
+	case <-ctx.Done():
+		s.forget(x)
+		return mark(context.Cause(ctx), ErrNotExecuted)
+	case <-s.done:
+		return s.lostError(x)
+	}
+}
+
+func (s *socket) register(x *exchange) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.lost != nil:
+		return s.lostErrorOf(s.lost, true)
+	case x.request == nil:
+		s.hellos = append(s.hellos, x)
+	default:
+		s.waiting[x.id] = x
+	}
+	return nil
+}
+
+// forget gives up on an exchange whose message was not handed over. A hello cannot be taken out of its order: what
+// fails to send one loses the socket.
+func (s *socket) forget(x *exchange) {
+	x.state.Store(givenUp)
+	if x.request == nil {
+		s.lose(errSocketClosed)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.waiting, x.id)
+}
+
+// await waits for the answer of an exchange. When the context ends before, the answer finds nobody as it comes, and
+// the other exchanges are not disturbed.
+func (s *socket) await(ctx context.Context, x *exchange) (envelope, error) {
+	select {
+	case env := <-x.answer:
+		return env, nil
+	case <-ctx.Done():
+	case <-s.done:
+		return s.lastAnswer(x)
+	}
+	if x.state.CompareAndSwap(queued, givenUp) {
+		s.forget(x)
+		return envelope{}, mark(context.Cause(ctx), ErrNotExecuted)
+	}
+	return envelope{}, context.Cause(ctx)
+}
+
+// lastAnswer gives the answer that came just before the socket was lost.
+func (s *socket) lastAnswer(x *exchange) (envelope, error) {
+	select {
+	case env := <-x.answer:
+		return env, nil
+	default:
+		return envelope{}, s.lostError(x)
+	}
+}
+
+// lostError is the error of an exchange on a lost socket. It tells whether the message cannot have gone out.
+func (s *socket) lostError(x *exchange) error {
+	x.state.CompareAndSwap(queued, givenUp)
+	return s.lostErrorOf(s.err(), x.state.Load() == givenUp)
+}
+
+func (s *socket) lostErrorOf(reason error, unsent bool) error {
+	if unsent {
+		return mark(fmt.Errorf("%w: the connection was lost before: %v", ErrStreamClosed, reason), ErrNotExecuted)
+	}
+	return mark(fmt.Errorf("the connection was lost: %w", reason), ErrStreamClosed)
+}
+
+// response waits for the response of a request, and decodes it on the goroutine of the caller.
+func (s *socket) response(ctx context.Context, x *exchange) (*Response, error) {
+	env, err := s.await(ctx, x)
+	if err != nil {
+		return nil, err
+	}
+	if env.kind == MsgResponseError {
+		return nil, env.err
+	}
+	res, err := s.encoding.codec().parseResponse(env, x.request)
+	if err != nil {
+		err = fmt.Errorf("parse the response: %w", err)
+		s.lose(err)
+		return nil, mark(err, ErrStreamClosed)
+	}
+	return res, nil
+}
+
+// tell sends a request whose response matters to nobody, even when ctx is over.
+func (s *socket) tell(ctx context.Context, r *Request) {
+	go s.call(context.WithoutCancel(ctx), r)
+}

@@ -1,0 +1,326 @@
+package hrana
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+)
+
+// wsTransport is the protocol over WebSocket: "Hrana over WebSocket" in
+// https://github.com/tursodatabase/libsql/blob/main/docs/HRANA_3_SPEC.md
+//
+// All streams share one socket. Once that is lost its streams are, and the next one to open makes another.
+type wsTransport struct {
+	cfg    *config
+	base   *url.URL
+	header http.Header
+	client *http.Client
+	tokens *tokens
+
+	lock   chan struct{} // has an element while a goroutine makes a socket
+	mu     sync.Mutex
+	socket *socket // nil before the first stream
+	closed bool
+}
+
+func newWSTransport(base *url.URL, cfg *config) *wsTransport {
+	return &wsTransport{
+		cfg: cfg, base: base, header: cfg.header(), client: newHTTPClient(cfg), tokens: newTokens(cfg),
+		lock: make(chan struct{}, 1),
+	}
+}
+
+func (t *wsTransport) close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	if t.socket != nil {
+		t.socket.lose(errSocketClosed)
+	}
+	return nil
+}
+
+// current gives the socket in use, nil when there is none or it is lost.
+func (t *wsTransport) current() *socket {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.socket == nil || t.socket.err() != nil {
+		return nil
+	}
+	return t.socket
+}
+
+// connected gives the socket in use, and makes one when there is none.
+func (t *wsTransport) connected(ctx context.Context) (*socket, error) {
+	if s := t.current(); s != nil {
+		return s, nil
+	}
+	select {
+	case t.lock <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-t.lock }()
+	if s := t.current(); s != nil {
+		return s, nil
+	}
+	s, err := t.dial(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	return s, t.use(s)
+}
+
+func (t *wsTransport) use(s *socket) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		s.lose(errSocketClosed)
+		return ErrClientClosed
+	}
+	t.socket = s
+	return nil
+}
+
+// dial makes a socket. When the server refuses the token it is tried once more with a new one.
+func (t *wsTransport) dial(ctx context.Context) (*socket, error) {
+	token, err := t.tokens.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := dialSocket(ctx, t, token)
+	if !errors.Is(err, ErrUnauthorized) {
+		return s, err
+	}
+	other, renewErr := t.tokens.renew(ctx, token)
+	if renewErr != nil {
+		return nil, fmt.Errorf("%w; and then: %w", err, renewErr)
+	}
+	if other == token {
+		return nil, err
+	}
+	return dialSocket(ctx, t, other)
+}
+
+func (t *wsTransport) reauthenticate(ctx context.Context) error {
+	token, err := t.tokens.get(ctx)
+	if err == nil {
+		token, err = t.tokens.renew(ctx, token)
+	}
+	s := t.current()
+	if err != nil || s == nil {
+		return err
+	}
+	return s.hello(ctx, token)
+}
+
+// openStream opens a stream. That changes nothing in a database, so it is done once more when the socket turns out to
+// be lost, as one that was idle can be.
+func (t *wsTransport) openStream(ctx context.Context) (streamConn, error) {
+	s, err := t.open(ctx)
+	if errors.Is(err, ErrStreamClosed) && ctx.Err() == nil {
+		s, err = t.open(ctx)
+	}
+	if err != nil {
+		return nil, mark(err, ErrNotExecuted)
+	}
+	return s, nil
+}
+
+func (t *wsTransport) open(ctx context.Context) (*wsStream, error) {
+	sock, err := t.connected(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &wsStream{socket: sock, id: sock.lastStream.Add(1)}
+	_, err = sock.call(ctx, &Request{Kind: ReqOpenStream, StreamID: s.id})
+	if err != nil {
+		if sock.err() == nil {
+			sock.tell(ctx, &Request{Kind: ReqCloseStream, StreamID: s.id})
+		}
+		return nil, err
+	}
+	return s, nil
+}
+
+// wsStream is a stream over a WebSocket.
+type wsStream struct {
+	socket *socket
+	id     int32
+	sqls   map[StoredID]bool // those stored by the stream: the server keeps them for the whole socket
+
+	mu     sync.Mutex // for Err, which may be called at any time
+	closed bool
+}
+
+func (s *wsStream) version() int { return s.socket.version }
+
+func (s *wsStream) nextSQLID() StoredID { return StoredID(s.socket.lastSQL.Add(1)) }
+
+var errClosed = fmt.Errorf("%w: closed", ErrStreamClosed)
+
+func (s *wsStream) err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed
+	}
+	if err := s.socket.err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrStreamClosed, err)
+	}
+	return nil
+}
+
+func (s *wsStream) do(ctx context.Context, r *Request) (*Response, error) {
+	if err := s.err(); err != nil {
+		return nil, s.unusable(err)
+	}
+	r.StreamID = s.id
+	res, err := s.socket.call(ctx, r)
+	if err == nil {
+		s.noteSQL(r)
+	}
+	return res, err
+}
+
+// unusable is the error of a call on a stream that can no longer be used.
+func (s *wsStream) unusable(err error) error {
+	return mark(errors.New(err.Error()), ErrStreamClosed, ErrNotExecuted)
+}
+
+// noteSQL keeps the stored SQL texts that are to be deleted with the stream.
+func (s *wsStream) noteSQL(r *Request) {
+	switch r.Kind {
+	case ReqStoreSQL:
+		if s.sqls == nil {
+			s.sqls = map[StoredID]bool{}
+		}
+		s.sqls[r.Stmt.SQLID] = true
+	case ReqCloseSQL:
+		delete(s.sqls, r.Stmt.SQLID)
+	}
+}
+
+func (s *wsStream) close(ctx context.Context) error {
+	if s.err() != nil {
+		return nil
+	}
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	for id := range s.sqls {
+		s.socket.tell(ctx, &Request{Kind: ReqCloseSQL, Stmt: &Stmt{SQLID: id}})
+	}
+	r := &Request{Kind: ReqCloseStream, StreamID: s.id}
+	_, err := s.socket.call(ctx, r)
+	if errors.Is(err, ErrNotExecuted) && s.socket.err() == nil {
+		s.socket.tell(ctx, r) // the context was over, but the stream is to be closed
+	}
+	return err
+}
+
+// fetchEntries is how many entries of a cursor are asked for at a time. The server sends fewer when they are large.
+const fetchEntries = 1000
+
+func (s *wsStream) cursor(ctx context.Context, b *Batch) (entries, error) {
+	if err := s.err(); err != nil {
+		return nil, s.unusable(err)
+	}
+	e := &wsEntries{ctx: ctx, socket: s.socket, id: s.socket.lastCursor.Add(1)}
+	if err := e.open(&Request{Kind: ReqOpenCursor, StreamID: s.id, CursorID: e.id, Batch: b}); err != nil {
+		return nil, err
+	}
+	if err := e.fetch(); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// wsEntries reads the entries of a cursor. While it gives those of one answer, the next one is on its way.
+type wsEntries struct {
+	ctx    context.Context // of the cursor
+	socket *socket
+	id     int32
+	list   []CursorEntry
+	ahead  *exchange // nil behind the last one
+}
+
+// open opens the cursor, and does not close it when that fails, though the specification asks for it: libSQL's server
+// does not know a cursor whose batch it could not parse, and closes the whole connection on such a request. No id is
+// used twice.
+func (e *wsEntries) open(r *Request) error {
+	ctx, cancel := e.socket.timed(e.ctx)
+	defer cancel()
+	x, err := e.socket.send(ctx, r)
+	if err != nil {
+		return err
+	}
+	_, err = e.socket.response(ctx, x)
+	if err != nil && ctx.Err() != nil && !errors.Is(err, ErrNotExecuted) {
+		go e.closeOnceOpen(x)
+	}
+	return err
+}
+
+// closeOnceOpen closes a cursor that nobody waits for any more.
+func (e *wsEntries) closeOnceOpen(x *exchange) {
+	if _, err := e.socket.response(context.WithoutCancel(e.ctx), x); err == nil {
+		e.closeLater()
+	}
+}
+
+func (e *wsEntries) fetch() error {
+	var err error
+	e.ahead, err = e.socket.send(e.ctx, &Request{Kind: ReqFetchCursor, CursorID: e.id, MaxCount: fetchEntries})
+	return err
+}
+
+func (e *wsEntries) next(entry *CursorEntry) error {
+	for len(e.list) == 0 {
+		if e.ahead == nil {
+			return io.EOF
+		}
+		if err := e.receive(); err != nil {
+			return err
+		}
+	}
+	*entry, e.list = e.list[0], e.list[1:]
+	return nil
+}
+
+// receive takes the answer that is on its way, and asks for the next one.
+func (e *wsEntries) receive() error {
+	x := e.ahead
+	e.ahead = nil
+	res, err := e.socket.response(e.ctx, x)
+	if err != nil {
+		return err
+	}
+	e.list = res.Entries
+	if res.Done {
+		return nil
+	}
+	return e.fetch()
+}
+
+func (e *wsEntries) close() error {
+	r := &Request{Kind: ReqCloseCursor, CursorID: e.id}
+	if e.socket.err() != nil {
+		return nil // the server closes it with the connection
+	}
+	_, err := e.socket.call(e.ctx, r)
+	if errors.Is(err, ErrNotExecuted) && e.socket.err() == nil {
+		e.closeLater()
+		return nil
+	}
+	return err
+}
+
+// closeLater closes the cursor though its context is over.
+func (e *wsEntries) closeLater() {
+	e.socket.tell(e.ctx, &Request{Kind: ReqCloseCursor, CursorID: e.id})
+}
