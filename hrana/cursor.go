@@ -250,3 +250,24 @@ func (b *batchEntries) next(e *CursorEntry) error {
 }
 
 func (b *batchEntries) close() error { return nil }
+
+// Collect reads the rest of the cursor into a result as [Stream.Batch] gives it, without the statistics. It differs
+// in the replication index, which in [Protobuf] only a cursor says. The error is that of the cursor.
+func (c *Cursor) Collect() (*BatchResult, error) {
+	res := &BatchResult{Steps: make([]StepResult, len(c.steps))}
+	for c.NextStep() {
+		var rows [][]Value
+		for c.NextRow() {
+			rows = append(rows, append([]Value(nil), c.Row()...))
+		}
+		if c.stepErr != nil {
+			res.Steps[c.step].Error = c.stepErr
+			continue
+		}
+		step := c.result
+		step.Cols, step.Rows = c.cols, rows
+		res.Steps[c.step].Result = &step
+	}
+	res.ReplicationIndex = c.index
+	return res, c.Err()
+}

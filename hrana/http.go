@@ -119,7 +119,7 @@ func (t *httpTransport) negotiate(ctx context.Context) (*dialect, error) {
 	select {
 	case t.lock <- struct{}{}:
 	case <-ctx.Done():
-		return nil, mark(ctx.Err(), ErrNotExecuted)
+		return nil, mark(ended(ctx), ErrNotExecuted)
 	}
 	defer func() { <-t.lock }()
 	if d := t.negotiated.Load(); d != nil {
@@ -314,12 +314,26 @@ var contentTypes = map[Encoding]string{JSON: "application/json", Protobuf: "appl
 
 var errTimeout = fmt.Errorf("no answer in the time of WithTimeout: %w", context.DeadlineExceeded)
 
-// withCause has the error say why its context ended, where that is the reason.
+// withCause has the error of something that a context ended say so.
 func withCause(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
-		return fmt.Errorf("%w: %w", cause, err)
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	reason := ended(ctx)
+	if errors.Is(err, reason) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", reason, err)
+}
+
+// ended is why a context is over. It is always context.Canceled or context.DeadlineExceeded for errors.Is, also where
+// a cause was given that is neither.
+func ended(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", ctx.Err(), cause)
 }
 
 // transportError is the error of a request without an answer. Without a connection nothing of it was sent. With one,

@@ -312,7 +312,7 @@ func (s *socket) start(ctx context.Context, x *exchange) error {
 		return nil
 	case <-ctx.Done():
 		s.forget(x)
-		return mark(context.Cause(ctx), ErrNotExecuted)
+		return mark(ended(ctx), ErrNotExecuted)
 	case <-s.done:
 		return s.lostError(x)
 	}
@@ -357,9 +357,9 @@ func (s *socket) await(ctx context.Context, x *exchange) (envelope, error) {
 	}
 	if x.state.CompareAndSwap(queued, givenUp) {
 		s.forget(x)
-		return envelope{}, mark(context.Cause(ctx), ErrNotExecuted)
+		return envelope{}, mark(ended(ctx), ErrNotExecuted)
 	}
-	return envelope{}, context.Cause(ctx)
+	return envelope{}, ended(ctx)
 }
 
 // lastAnswer gives the answer that came just before the socket was lost.

@@ -34,8 +34,8 @@ func (s *Stream) do(ctx context.Context, r *Request) (*Response, error) {
 		return nil, fmt.Errorf("%v: %w", r.Kind, err)
 	}
 	defer s.leave()
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("%v: %w", r.Kind, mark(err, ErrNotExecuted))
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("%v: %w", r.Kind, mark(ended(ctx), ErrNotExecuted))
 	}
 	res, err := s.conn.do(ctx, r)
 	if err != nil {
@@ -139,8 +139,8 @@ func (s *Stream) Cursor(ctx context.Context, b Batch) (*Cursor, error) {
 }
 
 func (s *Stream) openEntries(ctx context.Context, b *Batch) (entries, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, mark(err, ErrNotExecuted)
+	if ctx.Err() != nil {
+		return nil, mark(ended(ctx), ErrNotExecuted)
 	}
 	if s.conn.version() >= 3 {
 		return s.conn.cursor(ctx, b)

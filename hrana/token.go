@@ -37,7 +37,7 @@ func (t *tokens) other(ctx context.Context, outdated func(current string) bool) 
 	select {
 	case t.lock <- struct{}{}:
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return "", ended(ctx)
 	}
 	defer func() { <-t.lock }()
 	if t.have && !outdated(t.current) {

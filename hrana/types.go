@@ -175,7 +175,8 @@ func Transaction(begin string, stmts ...Stmt) Batch {
 // BatchResult is what a batch gave: one entry for each of its steps.
 type BatchResult struct {
 	Steps []StepResult
-	// ReplicationIndex is that of the whole batch: see [StmtResult].
+	// ReplicationIndex is that of the whole batch: see [StmtResult]. In [Protobuf] the protocol has no place for it:
+	// there, it is known from [Cursor.Collect] only.
 	ReplicationIndex Index
 }
 

@@ -62,7 +62,7 @@ func (t *wsTransport) connected(ctx context.Context) (*socket, error) {
 	select {
 	case t.lock <- struct{}{}:
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, ended(ctx)
 	}
 	defer func() { <-t.lock }()
 	if s := t.current(); s != nil {
