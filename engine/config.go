@@ -145,6 +145,8 @@ func (c *Conn) Checkpoint(schema string, mode CheckpointMode) (logFrames, checkp
 }
 
 // CheckpointContext is [Conn.Checkpoint] under a context, which ends the work and the wait for locks.
+//
+// https://sqlite.org/c3ref/wal_checkpoint_v2.html
 func (c *Conn) CheckpointContext(ctx context.Context, schema string, mode CheckpointMode) (logFrames, checkpointed int, err error) {
 	if err := c.enter(); err != nil {
 		return -1, -1, err

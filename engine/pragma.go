@@ -19,6 +19,8 @@ func (c *Conn) PragmaInt(ctx context.Context, schema, name string) (value int64,
 }
 
 // PragmaText returns the value of a PRAGMA as text. See [Conn.PragmaInt].
+//
+// https://sqlite.org/pragma.html
 func (c *Conn) PragmaText(ctx context.Context, schema, name string) (value string, err error) {
 	err = c.pragma(ctx, schema, name, "", func(s *Stmt) { value = s.ColumnText(0) })
 	return value, err
@@ -168,6 +170,8 @@ func (c *Conn) UserVersion(ctx context.Context, schema string) (int32, error) {
 }
 
 // SetUserVersion sets what [Conn.UserVersion] returns. It is a write, and part of a transaction.
+//
+// https://sqlite.org/pragma.html#pragma_user_version
 func (c *Conn) SetUserVersion(ctx context.Context, schema string, version int32) error {
 	return c.SetPragma(ctx, schemaOr(schema), "user_version", int64(version))
 }
@@ -181,6 +185,8 @@ func (c *Conn) ApplicationID(ctx context.Context, schema string) (int32, error) 
 }
 
 // SetApplicationID sets what [Conn.ApplicationID] returns. It is a write, and part of a transaction.
+//
+// https://sqlite.org/pragma.html#pragma_application_id
 func (c *Conn) SetApplicationID(ctx context.Context, schema string, id int32) error {
 	return c.SetPragma(ctx, schemaOr(schema), "application_id", int64(id))
 }

@@ -149,7 +149,7 @@ const tortureWAL = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL"
 
 func TestPoolTortureLosesNoUpdate(t *testing.T) {
 	for name, test := range map[string]struct{ file, setup string }{
-		"wal":    {filepath.Join(t.TempDir(), "torture.db"), tortureWAL},
+		"wal": {filepath.Join(t.TempDir(), "torture.db"), tortureWAL},
 		// With a rollback journal readers poll for the lock too, and one of 32 can go without it for a while.
 		"delete": {filepath.Join(t.TempDir(), "torture.db"), "PRAGMA synchronous = OFF; PRAGMA busy_timeout = 60000"},
 		"memory": {"file:/torture?vfs=memdb", ""},
