@@ -123,7 +123,7 @@ func (c *Conn) transact(ctx context.Context, do func() error) (err error) {
 		if committed || c.AutoCommit() {
 			return
 		}
-		if e := c.Exec(context.Background(), rollback); e != nil {
+		if e := c.takeBack(rollback); e != nil {
 			err = errors.Join(err, fmt.Errorf("roll back batch: %w", e))
 		}
 	}()

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"fmt"
 )
 
@@ -22,7 +21,7 @@ func (c *Conn) Reset() error {
 	c.leave()
 	var rollbackErr error
 	if open {
-		rollbackErr = c.Exec(context.Background(), "ROLLBACK")
+		rollbackErr = c.takeBack("ROLLBACK")
 	}
 	if err := c.resetUses(); err != nil {
 		return fmt.Errorf("reset: %w", err)

@@ -44,7 +44,10 @@ func (c *Conn) Savepoint(name string) error {
 //
 // https://sqlite.org/lang_savepoint.html
 func (c *Conn) Release(ctx context.Context, name string) error {
-	return c.onSavepoint(ctx, name, "RELEASE ")
+	if err := c.checkSavepoint(name); err != nil {
+		return err
+	}
+	return c.Exec(ctx, "RELEASE "+quoteName(name))
 }
 
 // RollbackTo undoes what was done since a savepoint was opened, and ends those opened after it. The savepoint itself
@@ -52,7 +55,10 @@ func (c *Conn) Release(ctx context.Context, name string) error {
 //
 // https://sqlite.org/lang_savepoint.html
 func (c *Conn) RollbackTo(name string) error {
-	return c.onSavepoint(context.Background(), name, "ROLLBACK TO ")
+	if err := c.checkSavepoint(name); err != nil {
+		return err
+	}
+	return c.takeBack("ROLLBACK TO " + quoteName(name))
 }
 
 // Savepoints returns the names of the open savepoints, the innermost one first, those that SQL opened too.
@@ -95,13 +101,13 @@ func (c *Conn) WithSavepoint(ctx context.Context, name string, do func() error) 
 func (c *Conn) undo(name string) error {
 	began, err := c.beganWith(name)
 	if err == nil && began {
-		return c.Exec(context.Background(), "ROLLBACK") // a release would be a commit, which may have to wait
+		return c.takeBack("ROLLBACK") // a release would be a commit, which may have to wait
 	}
 	if err == nil {
 		err = c.RollbackTo(name)
 	}
 	if err == nil {
-		err = c.Release(context.Background(), name)
+		err = c.takeBack("RELEASE " + quoteName(name))
 	}
 	if errors.Is(err, ErrNoSavepoint) || errors.Is(err, ErrClosed) {
 		return nil
@@ -119,15 +125,13 @@ func (c *Conn) beganWith(name string) (bool, error) {
 	return c.handle().FisTransactionSavepoint != 0 && equalNames(names[len(names)-1], name), nil
 }
 
-func (c *Conn) onSavepoint(ctx context.Context, name, verb string) error {
+// checkSavepoint is [ErrNoSavepoint] for a name that no open savepoint has.
+func (c *Conn) checkSavepoint(name string) error {
 	open, err := c.hasSavepoint(name)
-	if err != nil {
-		return err
-	}
-	if !open {
+	if err == nil && !open {
 		return fmt.Errorf("%w: %q", ErrNoSavepoint, name)
 	}
-	return c.Exec(ctx, verb+quoteName(name))
+	return err
 }
 
 func (c *Conn) hasSavepoint(name string) (bool, error) {

@@ -211,7 +211,7 @@ func (tx *Tx) check() error {
 
 // Rollback rolls the transaction back. It does so whatever has become of a context, and does nothing if the transaction
 // has ended, so that it can be deferred. Executions that read go on, but their next step may be an error with
-// [AbortRollback]. An error, such as that of a rollback hook, leaves no transaction open.
+// [AbortRollback]; a pending [Conn.Interrupt] is theirs, and does not keep it from being done. An error, such as that of a rollback hook, leaves no transaction open.
 //
 // https://sqlite.org/lang_transaction.html
 func (tx *Tx) Rollback() error {
@@ -221,7 +221,7 @@ func (tx *Tx) Rollback() error {
 	case err != nil:
 		return err
 	}
-	err := tx.c.Exec(context.Background(), "ROLLBACK")
+	err := tx.c.takeBack("ROLLBACK")
 	if tx.over != nil {
 		tx.over = ErrTxEnded
 	}
