@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -29,6 +30,7 @@ func (i *interrupts) attach(db uintptr) {
 
 // detach makes later interrupts do nothing. When it returns none is under way.
 func (i *interrupts) detach() {
+	i.running.Store(nil) // of a step that never returned
 	i.dropIdle()
 	i.attach(0)
 }
@@ -74,14 +76,23 @@ func (c *Conn) newWatch(ctx context.Context, done <-chan struct{}) *watch {
 	return w
 }
 
+// fire ends the step that is being run. It does not stop before that is over: SQLite forgets an interrupt that comes
+// just before it begins with a statement.
 func (w *watch) fire() {
 	defer close(w.finished)
 	w.fired.Store(true)
-	// Either this sees the step, or the end of the step sees that the watch has fired.
-	if w.c.interrupts.running.Load() == w {
+	// Either this sees the step, or the begin of the step sees that the context has ended.
+	for pause := minInterruptPause; w.c.interrupts.running.Load() == w; pause = min(2*pause, maxInterruptPause) {
 		w.c.interrupts.interrupt()
+		time.Sleep(pause)
 	}
 }
+
+// How long an interrupt may take before it is raised again.
+const (
+	minInterruptPause = 10 * time.Microsecond
+	maxInterruptPause = time.Millisecond
+)
 
 // cancelled reports whether the context has ended.
 func (w *watch) cancelled() bool {
@@ -93,17 +104,20 @@ func (w *watch) cancelled() bool {
 	}
 }
 
-// run makes one step of the execution and returns its result code.
-func (w *watch) run(s *Stmt) int32 {
+// begin lets the context end what is run from here to finish. It reports false if the context has ended already: then
+// nothing may be run.
+func (w *watch) begin() bool {
 	w.c.busy.done = w.done
 	w.c.interrupts.running.Store(w)
-	rc := sqlite3.Xsqlite3_step(w.c.tls, s.ptr)
+	return !w.cancelled()
+}
+
+func (w *watch) finish() {
 	w.c.interrupts.running.Store(nil)
 	w.c.busy.done = nil
 	if w.fired.Load() {
 		w.settle()
 	}
-	return rc
 }
 
 // settle waits until a watch that fired is through, and takes its interrupt back.

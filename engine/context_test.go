@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/floedb/floe/hooks"
 )
 
 // endless is a query without an end that gives no row.
@@ -198,7 +203,9 @@ func TestStatementsOwnErrorIsNotTheContexts(t *testing.T) {
 	s.watch = w
 	cancel()
 	<-w.finished
-	if err := s.end(w.run(s), ctx.Err()); !errors.Is(err, Generic) || errors.Is(err, context.Canceled) {
+	rc := sqlite3.Xsqlite3_step(c.tls, s.ptr)
+	w.finish()
+	if err := s.end(rc, ctx.Err()); !errors.Is(err, Generic) || errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want %v and not the context's", err, Generic)
 	}
 }
@@ -322,4 +329,25 @@ func TestExecutionsWithOneContextAtOnce(t *testing.T) {
 		t.Errorf("the other execution: %v, error %v; want %v", row, err, context.Canceled)
 	}
 	stepTwice(t, mustPrepare(t, c, "SELECT 1"), background)
+}
+
+// SQLite forgets an interrupt that comes before it has begun with a statement, as while it is compiled anew.
+func TestContextThatEndsBeforeTheStatementHasBegunEndsIt(t *testing.T) {
+	c := openMemory(t)
+	s := mustPrepare(t, c, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) SELECT max(i) FROM n")
+	ctx, cancel := context.WithCancel(background)
+	defer cancel()
+	err := c.SetAuthorizer(func(hooks.Action) hooks.Verdict {
+		cancel()
+		for !c.isInterrupted() {
+			runtime.Gosched()
+		}
+		return hooks.Allow
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if row, err := s.Step(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("row %v, error %v; want %v", row, err, context.Canceled)
+	}
 }

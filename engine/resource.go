@@ -76,14 +76,11 @@ func (c *Conn) watched(ctx context.Context, call func() int32) (rc int32, cause 
 	}
 	w := c.newWatch(ctx, done)
 	defer w.end()
-	c.busy.done = done
-	c.interrupts.running.Store(w)
-	rc = call()
-	c.interrupts.running.Store(nil)
-	c.busy.done = nil
-	if w.fired.Load() {
-		w.settle()
+	rc = sqlite3.SQLITE_INTERRUPT
+	if w.begin() {
+		rc = call()
 	}
+	w.finish()
 	return rc, cmp.Or(ctx.Err(), c.busy.takeInterrupted())
 }
 

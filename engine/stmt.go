@@ -231,11 +231,13 @@ func (s *Stmt) stepWatched(ctx context.Context, done <-chan struct{}) (bool, err
 	if w == nil {
 		return s.step(ctx, nil)
 	}
-	if w.cancelled() {
+	if !w.begin() {
+		w.finish()
 		s.reset()
 		return false, cancelledError("step", s.sql, ctx.Err())
 	}
-	rc := w.run(s)
+	rc := sqlite3.Xsqlite3_step(s.c.tls, s.ptr)
+	w.finish()
 	if rc == sqlite3.SQLITE_ROW && s.c.failure == nil {
 		return true, nil
 	}
