@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -63,10 +64,26 @@ func (m TxMode) begin() (string, error) {
 type Tx struct {
 	c         *Conn
 	mode      TxMode
-	over      error // why it cannot be committed any more; nil while it is open
-	committed bool  // SQLite has told so
-	queryOnly bool  // what PRAGMA query_only was before
+	committed bool // SQLite has told so
+	queryOnly bool // what PRAGMA query_only was before
+
+	// end is set when the transaction has ended. It is read without the connection: that can be in use by another
+	// goroutine by then, and Rollback is to do nothing.
+	end atomic.Pointer[txEnd]
 }
+
+// txEnd is why a transaction cannot be committed any more.
+type txEnd struct{ why error }
+
+// over returns why the transaction has ended, nil while it is open.
+func (tx *Tx) over() error {
+	if end := tx.end.Load(); end != nil {
+		return end.why
+	}
+	return nil
+}
+
+func (tx *Tx) setOver(why error) { tx.end.Store(&txEnd{why}) }
 
 // Begin begins a transaction. Its end is [Tx.Commit] or [Tx.Rollback]; [Conn.WithTx] cannot forget them. The context
 // covers the beginning alone, with the wait for locks. Inside a transaction the error is [ErrInTransaction]; see
@@ -156,9 +173,9 @@ func (tx *Tx) follow(err *Error) {
 func (tx *Tx) ended(err *Error) {
 	switch {
 	case tx.committed || err == nil:
-		tx.over = fmt.Errorf("%w: a statement has ended it", ErrTxEnded)
+		tx.setOver(fmt.Errorf("%w: a statement has ended it", ErrTxEnded))
 	default:
-		tx.over = fmt.Errorf("%w: %w", ErrTxRolledBack, err)
+		tx.setOver(fmt.Errorf("%w: %w", ErrTxRolledBack, err))
 	}
 	if tx.mode == TxReadOnly && !tx.queryOnly {
 		tx.c.handle().Fflags &^= sqlite3.SQLITE_QueryOnly
@@ -179,7 +196,7 @@ func (tx *Tx) Commit(ctx context.Context) error {
 	switch {
 	case err == nil:
 		return nil
-	case tx.over == nil:
+	case tx.over() == nil:
 		return fmt.Errorf("commit: the transaction is still open: %w", err)
 	}
 	return fmt.Errorf("commit: %w", err)
@@ -190,23 +207,23 @@ func (tx *Tx) commit(ctx context.Context) error {
 		return err
 	}
 	err := tx.c.Exec(ctx, "COMMIT")
-	if tx.over != nil {
-		tx.over = ErrTxEnded
+	if tx.over() != nil {
+		tx.setOver(ErrTxEnded)
 	}
 	return err
 }
 
 // check returns why the transaction has ended, nil if it is open.
 func (tx *Tx) check() error {
-	if tx.over != nil {
-		return tx.over
+	if err := tx.over(); err != nil {
+		return err
 	}
 	if err := tx.c.enter(); err != nil {
 		return err
 	}
 	defer tx.c.leave()
 	tx.follow(newError("commit", "", Abort, "it ended where no statement did"))
-	return tx.over
+	return tx.over()
 }
 
 // Rollback rolls the transaction back. It does so whatever has become of a context, and does nothing if the transaction
@@ -216,14 +233,14 @@ func (tx *Tx) check() error {
 // https://sqlite.org/lang_transaction.html
 func (tx *Tx) Rollback() error {
 	switch err := tx.check(); {
-	case tx.over != nil || errors.Is(err, ErrClosed):
+	case tx.over() != nil || errors.Is(err, ErrClosed):
 		return nil
 	case err != nil:
 		return err
 	}
 	err := tx.c.takeBack("ROLLBACK")
-	if tx.over != nil {
-		tx.over = ErrTxEnded
+	if tx.over() != nil {
+		tx.setOver(ErrTxEnded)
 	}
 	if err != nil {
 		return fmt.Errorf("roll back: %w", err)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/floedb/floe/hooks"
@@ -395,4 +396,27 @@ func TestTxnStateFollowsTheTransaction(t *testing.T) {
 	want(TxnNone, TxnNone, TxnNone)
 	_, err := c.TxnState("nobody")
 	wantErr(t, "an unknown database", err, NotFound)
+}
+
+// The race detector tells whether what is read without the connection may be.
+func TestEndOfATransactionIsSeenFromAnyGoroutine(t *testing.T) {
+	c := openMemory(t)
+	for range 50 {
+		tx, err := c.Begin(background, TxDeferred)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for _, end := range []func() error{tx.Rollback, func() error { return tx.Commit(background) }} {
+			wg.Go(func() {
+				for err := end(); errors.Is(err, ErrConcurrentUse); {
+					err = end()
+				}
+			})
+		}
+		wg.Wait()
+		if !c.AutoCommit() {
+			t.Fatal("the transaction is still open")
+		}
+	}
 }
