@@ -58,7 +58,13 @@ func (g *faultRig) close(r *Replicator) {
 // and the primary's last one when the sync says so.
 func (g *faultRig) try(r *Replicator) error {
 	g.t.Helper()
-	ctx, cancel := context.WithTimeout(g.t.Context(), tryTime)
+	return g.tryFor(r, tryTime)
+}
+
+// tryFor is try for faults that keep no bytes back, after which a sync comes to its end by itself.
+func (g *faultRig) tryFor(r *Replicator, limit time.Duration) error {
+	g.t.Helper()
+	ctx, cancel := context.WithTimeout(g.t.Context(), limit)
 	defer cancel()
 	_, err := r.Sync(ctx)
 	g.tries++
@@ -374,7 +380,7 @@ func TestChecksumsFindEveryFlippedPage(t *testing.T) {
 	g.proxy.SetPlan(flipIn(seed, inPages, frames.PageSize))
 	for range 100 {
 		r := g.open(once)
-		if err := g.try(r); !errors.Is(err, ErrCorrupt) {
+		if err := g.tryFor(r, time.Minute); !errors.Is(err, ErrCorrupt) {
 			t.Fatalf("%s: first sync gives %v, want %v", g.what, err, ErrCorrupt)
 		}
 		g.close(r)
@@ -386,7 +392,7 @@ func TestChecksumsFindEveryFlippedPage(t *testing.T) {
 		commitSome(t, l, 1)
 		g.proxy.SetPlan(faultproxy.Once(flipIn(g.rnd.Uint64(), inPages, frames.PageSize)(0)...))
 		r := g.open(once, func(c *Config) { c.Retries = DefaultRetries })
-		if err := g.try(r); err != nil {
+		if err := g.tryFor(r, time.Minute); err != nil {
 			t.Fatalf("%s: later sync: %v", g.what, err)
 		}
 		g.close(r)
