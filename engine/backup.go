@@ -183,18 +183,24 @@ func (b *Backup) Close() error {
 	}
 	defer b.c.leave()
 	b.c.disown(b)
-	b.discard()
 	// Each failure was that of a step, but for one of a callback that the rollback of the target ran.
-	if failure := cmp.Or(b.c.takeFailure(), b.target.takeFailure()); failure != nil {
+	if failure := cmp.Or(b.finish(), b.c.takeFailure()); failure != nil {
 		return b.c.failedError("close "+b.op, "", sqlite3.SQLITE_OK, failure)
 	}
 	return nil
 }
 
-func (b *Backup) discard() {
+// discard implements owned.
+func (b *Backup) discard() { b.finish() }
+
+// finish frees the backup and gives the target back, which another goroutine may use from then on. It returns why a
+// callback of the target failed, if one did.
+func (b *Backup) finish() error {
 	sqlite3.Xsqlite3_backup_finish(b.target.tls, b.ptr)
 	b.ptr = 0
+	failure := b.target.takeFailure()
 	b.target.state.CompareAndSwap(stateLent, stateFree)
+	return failure
 }
 
 // BackupOptions says how [Conn.Backup] and its like go about it. The zero value copies the main database at one go.

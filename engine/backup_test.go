@@ -348,3 +348,29 @@ func TestBackupsDoNotLeak(t *testing.T) {
 		return src.Backup(background, path, BackupOptions{})
 	})
 }
+
+// The race detector tells whether the backup leaves the target alone from then on.
+func TestTargetCanBeUsedElsewhereOnceABackupIsClosed(t *testing.T) {
+	src, dst := openMemory(t), openMemory(t)
+	mustExec(t, src, "CREATE TABLE t(a)")
+	for range 50 {
+		b, err := NewBackup(dst, "", src, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		used := make(chan error)
+		go func() {
+			err := ErrBackupTarget
+			for err == ErrBackupTarget {
+				err = dst.Exec(background, "SELECT no_such_column")
+			}
+			used <- err
+		}()
+		if err := b.Close(); err != nil {
+			t.Errorf("close the backup: %v", err)
+		}
+		if err := <-used; !errors.Is(err, Generic) {
+			t.Errorf("the target: %v, want %v", err, Generic)
+		}
+	}
+}
