@@ -2,10 +2,11 @@ package hrana
 
 import (
 	"context"
+	"net"
+	"net/http"
+	"syscall"
 	"testing"
 	"time"
-
-	"github.com/floedb/floe/internal/sqldtest"
 )
 
 // variant is a way to talk to a server.
@@ -68,35 +69,9 @@ func mustExecute(t testing.TB, s *Stream, sql string, args ...Value) *StmtResult
 	return res
 }
 
-func TestMainPath(t *testing.T) {
-	srv := sqldtest.Start(t)
-	eachVariant(t, func(t *testing.T, v variant) {
-		ctx := testContext(t)
-		s := openStream(t, v.open(t, srv.Addr))
-		mustExecute(t, s, "CREATE TABLE IF NOT EXISTS t(a, b)")
-		mustExecute(t, s, "BEGIN")
-		r := mustExecute(t, s, "INSERT INTO t VALUES(?, ?)", Integer(1), Text("x"))
-		t.Logf("%+v", r)
-		r = mustExecute(t, s, "SELECT * FROM t")
-		t.Logf("%+v", r)
-		mustExecute(t, s, "ROLLBACK")
-		cur, err := s.Cursor(ctx, Batch{Steps: []BatchStep{{Stmt: Stmt{SQL: "SELECT 1 UNION SELECT 2"}}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for row, err := range cur.Rows() {
-			t.Log(row, err)
-		}
-		t.Log(cur.ReplicationIndex())
-		if err := cur.Close(); err != nil {
-			t.Fatal(err)
-		}
-		b, err := s.Batch(ctx, Transaction("BEGIN", Stmt{SQL: "INSERT INTO t VALUES(1,2)"}))
-		t.Logf("%+v %v", b, err)
-		d, err := s.Describe(ctx, "SELECT a FROM t WHERE a = :x")
-		t.Logf("%+v %v", d, err)
-		if err := s.Close(ctx); err != nil {
-			t.Fatal(err)
-		}
-	})
+// failingDial is a round tripper whose dials fail.
+type failingDial struct{}
+
+func (failingDial) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 }

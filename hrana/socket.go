@@ -129,6 +129,9 @@ func (s *socket) serve(pingInterval time.Duration) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		<-s.done
+		if s.err() == errSocketClosed {
+			s.conn.Close(websocket.StatusNormalClosure, "")
+		}
 		cancel()
 		s.conn.CloseNow()
 	}()

@@ -50,7 +50,15 @@ func (s *Stream) Execute(ctx context.Context, stmt Stmt) (*StmtResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	stmt.dropRows(res.Result)
 	return res.Result, nil
+}
+
+// dropRows leaves the rows out that a server sent unasked, as libSQL's does.
+func (s *Stmt) dropRows(r *StmtResult) {
+	if s.NoRows && r != nil {
+		r.Rows = nil
+	}
 }
 
 // Batch runs a batch. The error is about the batch as a whole: those of its steps are in the result, see
@@ -59,6 +67,9 @@ func (s *Stream) Batch(ctx context.Context, b Batch) (*BatchResult, error) {
 	res, err := s.do(ctx, &Request{Kind: ReqBatch, Batch: &b})
 	if err != nil {
 		return nil, err
+	}
+	for i := range b.Steps {
+		b.Steps[i].Stmt.dropRows(res.Batch.Steps[i].Result)
 	}
 	return res.Batch, nil
 }

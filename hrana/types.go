@@ -16,7 +16,7 @@ type Stmt struct {
 	Args      []Value    // bound by position, the first one to parameter 1
 	NamedArgs []NamedArg // bound by name
 
-	// NoRows asks the server to leave the rows out of the answer.
+	// NoRows leaves the rows out of the result. libSQL's server sends them nevertheless; a cursor gives what it sends.
 	NoRows bool
 
 	// MinIndex has a server that is itself a replica wait until it holds this frame before it runs the statement. It
