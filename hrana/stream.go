@@ -75,7 +75,8 @@ func (s *Stream) Batch(ctx context.Context, b Batch) (*BatchResult, error) {
 }
 
 // Sequence runs statements separated by semicolons, without arguments and without giving results, until one fails.
-// The server says no replication index for it.
+// The server says no replication index for it. libSQL's server passes over a statement that it cannot parse, without
+// an error, and runs those after it: text that may not be SQL is better run as a [Batch].
 func (s *Stream) Sequence(ctx context.Context, sql string) error {
 	return s.SequenceStmt(ctx, Stmt{SQL: sql})
 }
