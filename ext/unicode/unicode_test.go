@@ -6,6 +6,7 @@ import (
 	"log"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -80,8 +81,14 @@ func TestCollationInAnIndex(t *testing.T) {
 func FuzzUnaccent(f *testing.F) {
 	f.Add("Åse")
 	f.Add("\xffé\u0301")
+	f.Add("\xc3\u0329\x81")
 	f.Fuzz(func(t *testing.T, s string) {
 		c := exttest.Open(t, "unicode")
+		if !utf8.ValidString(s) {
+			// A mark between two halves of another letter holds them apart.
+			exttest.Rows(t, c, "SELECT unaccent(?1), casefold(?1), ?1 = ?1 COLLATE unicode_nocase", s)
+			return
+		}
 		exttest.Want(t, c, 1, "SELECT unaccent(?1) = unaccent(unaccent(?1)) AND casefold(?1) = casefold(casefold(?1))", s)
 		exttest.Want(t, c, 1, "SELECT ?1 = casefold(?1) COLLATE unicode_nocase", s)
 	})
