@@ -1,11 +1,6 @@
 package work
 
-import (
-	"fmt"
-	"slices"
-	"sync"
-	"time"
-)
+import "sync"
 
 // Sizes says how much is done.
 type Sizes struct {
@@ -30,16 +25,6 @@ var (
 
 const readers = 8
 
-// Settings are the PRAGMAs that every connection begins with.
-var Settings = []string{
-	"PRAGMA page_size = 4096",
-	"PRAGMA journal_mode = WAL",
-	"PRAGMA synchronous = NORMAL",
-	"PRAGMA cache_size = -65536",
-	"PRAGMA temp_store = MEMORY",
-	"PRAGMA wal_autocheckpoint = 1000",
-}
-
 // The texts of the workloads. The C program has the same ones.
 const (
 	createTable = "CREATE TABLE item(id INTEGER PRIMARY KEY, name TEXT NOT NULL, count INTEGER NOT NULL, score REAL NOT NULL)"
@@ -56,9 +41,6 @@ const (
 	aggregate  = "SELECT count % 100, count(*), sum(score), max(name) FROM item GROUP BY 1"
 	sorted     = "SELECT id, name FROM item ORDER BY name"
 	like       = "SELECT count(*) FROM item WHERE name LIKE '%ab%'"
-	insertHook = "INSERT INTO hooked(id, name, count, score) VALUES (?, ?, ?, ?)"
-	insertBlob = "INSERT INTO large(id, data) VALUES (?, ?)"
-	readBlob   = "SELECT data FROM large WHERE id = ?"
 	builtin    = "SELECT sum(abs(count)) FROM item"
 	goFunction = "SELECT sum(increment(count)) FROM item"
 )
@@ -70,26 +52,6 @@ var small = []Query{
 	{SQL: "SELECT name, kind FROM grp WHERE id BETWEEN 10 AND 14", Kinds: "ti"},
 	{SQL: "SELECT max(id) FROM item", Kinds: "i"},
 	{SQL: "SELECT name FROM kind ORDER BY id DESC", Kinds: "t"},
-}
-
-// bench is one contestant in one run.
-type bench struct {
-	open    func() (Session, error)
-	s       Session
-	size    Sizes
-	report  func(Result)
-	args    [2]int64
-	skipped func(string)
-}
-
-// Result is the time of one workload.
-type Result struct {
-	Workload string  `json:"workload"`
-	NS       float64 `json:"ns"`     // for each operation
-	Ops      int     `json:"ops"`    // operations that were timed
-	Sum      uint64  `json:"sum"`    // checksum
-	Allocs   float64 `json:"allocs"` // Go allocations for each operation
-	Extra    float64 `json:"extra"`  // growth of the resident memory in bytes, where it is measured
 }
 
 // workloads are in the order in which they are run: the later ones need what the earlier ones made.
@@ -108,6 +70,7 @@ var workloads = []struct {
 	{"sort", (*bench).sort},
 	{"like", (*bench).like},
 	{"blob", (*bench).blob},
+	{"blobio", (*bench).blobIO},
 	{"function", (*bench).function},
 	{"updatehook", (*bench).updateHook},
 	{"authorizer", (*bench).authorizer},
@@ -227,27 +190,6 @@ func concurrently(sessions []Session, size Sizes) (sum uint64, err error) {
 	return sum, nil
 }
 
-// blob writes and reads blobs of 1 MiB.
-func (b *bench) blob() error {
-	if err := b.s.Exec("CREATE TABLE large(id INTEGER PRIMARY KEY, data BLOB)"); err != nil {
-		return err
-	}
-	data := make([]byte, 1<<20)
-	for i := range data {
-		data[i] = byte(i * 7)
-	}
-	return b.time("blob", 2*b.size.Blobs, func() (uint64, error) {
-		err := b.transaction(func() error { return b.s.Blobs(insertBlob, b.size.Blobs, data) })
-		if err != nil {
-			return 0, err
-		}
-		return b.s.Each(Query{SQL: readBlob, Kinds: "b", Times: b.size.Blobs, Args: func(k int) []int64 {
-			b.args[0] = int64(k)
-			return b.args[:1]
-		}})
-	})
-}
-
 // function calls a function of C, and one of Go, for each row.
 func (b *bench) function() error {
 	if err := b.query("builtin", b.size.Rows, Query{SQL: builtin, Kinds: "i"}); err != nil {
@@ -255,7 +197,6 @@ func (b *bench) function() error {
 	}
 	f, ok := b.s.(WithFunction)
 	if !ok {
-		b.skipped("function")
 		return nil
 	}
 	if err := f.DefineIncrement(); err != nil {
@@ -264,120 +205,7 @@ func (b *bench) function() error {
 	return b.query("function", b.size.Rows, Query{SQL: goFunction, Kinds: "i"})
 }
 
-func (b *bench) updateHook() error {
-	const clear = "DROP TABLE IF EXISTS hooked"
-	create := "CREATE TABLE hooked" + createTable[len("CREATE TABLE item"):]
-	return b.withAndWithout("updatehook", b.size.Hooked, Hooked.UpdateHook, func() (uint64, error) {
-		return 0, b.transaction(func() error { return b.s.Insert(insertHook, b.size.Hooked) })
-	}, clear, create)
-}
-
-func (b *bench) authorizer() error {
-	return b.withAndWithout("authorizer", b.size.Hooked, Hooked.Authorizer, b.separatePoints)
-}
-
-// separatePoints takes the statement from the cache for each query.
-func (b *bench) separatePoints() (sum uint64, err error) {
-	for k := range b.size.Hooked {
-		part, err := b.s.Each(Query{SQL: oneInteger, Kinds: "i", Times: 1, Args: func(int) []int64 { return b.scattered(k) }})
-		if err != nil {
-			return 0, err
-		}
-		sum += part
-	}
-	return sum, nil
-}
-
-func (b *bench) progress() error {
-	return b.withAndWithout("progress", 1, Hooked.Progress, func() (uint64, error) {
-		return b.s.Each(Query{SQL: aggregate, Kinds: "iift", Times: 1})
-	})
-}
-
-// withAndWithout times f without a hook and with it, three times in turn, and reports the medians.
-func (b *bench) withAndWithout(name string, ops int, set func(Hooked, bool) (bool, error), f func() (uint64, error), before ...string) error {
-	h, ok := b.s.(Hooked)
-	if !ok {
-		b.skipped(name)
-		return nil
-	}
-	var results [2][]Result
-	for range 2 * 3 {
-		on := len(results[0]) > len(results[1])
-		if has, err := set(h, on); err != nil || !has {
-			b.skipped(name)
-			return err
-		}
-		for _, sql := range before {
-			if err := b.s.Exec(sql); err != nil {
-				return err
-			}
-		}
-		r, err := b.timed(name+map[bool]string{false: "-off", true: "-on"}[on], ops, f)
-		if err != nil {
-			return err
-		}
-		results[map[bool]int{false: 0, true: 1}[on]] = append(results[map[bool]int{false: 0, true: 1}[on]], r)
-	}
-	for _, r := range results {
-		slices.SortFunc(r, func(x, y Result) int { return int(x.NS - y.NS) })
-		b.report(r[1])
-	}
-	_, err := set(h, false)
-	return err
-}
-
-// exec is about what an execution leaves behind: allocations, and memory that grows.
-func (b *bench) exec() error {
-	q := Query{SQL: oneInteger, Kinds: "i", Times: 10_000, Args: b.scattered}
-	if _, err := b.s.Each(q); err != nil {
-		return err
-	}
-	before := resident()
-	q.Times = b.size.Execs
-	r, err := b.timed("exec", q.Times, func() (uint64, error) { return b.s.Each(q) })
-	if err != nil {
-		return err
-	}
-	q.Times = 1_000_000 - q.Times
-	if b.size != Full {
-		q.Times = 0
-	}
-	if _, err := b.s.Each(q); err != nil {
-		return err
-	}
-	r.Extra = resident() - before
-	b.report(r)
-	return nil
-}
-
 func (b *bench) query(name string, ops int, q Query) error {
 	q.Times = max(q.Times, 1)
 	return b.time(name, ops, func() (uint64, error) { return b.s.Each(q) })
-}
-
-func (b *bench) time(name string, ops int, f func() (uint64, error)) error {
-	r, err := b.timed(name, ops, f)
-	if err == nil {
-		b.report(r)
-	}
-	return err
-}
-
-func (b *bench) timed(name string, ops int, f func() (uint64, error)) (Result, error) {
-	settle()
-	before := allocations()
-	start := time.Now()
-	sum, err := f()
-	took := time.Since(start)
-	if err != nil {
-		return Result{}, fmt.Errorf("%s: %w", name, err)
-	}
-	return Result{
-		Workload: name,
-		NS:       float64(took.Nanoseconds()) / float64(ops),
-		Ops:      ops,
-		Sum:      sum,
-		Allocs:   float64(allocations()-before) / float64(ops),
-	}, nil
 }

@@ -3,15 +3,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/floedb/floe/bench/work"
 )
 
 // contestants are run in turn, in this order.
@@ -21,8 +25,9 @@ type settings struct {
 	runs     int
 	quick    bool
 	of       []string
-	only     string
+	only     []string
 	out      string
+	growth   bool
 	stream   int
 	progress io.Writer
 }
@@ -50,20 +55,35 @@ func parseFlags() (settings, error) {
 	flag.IntVar(&s.runs, "runs", 5, "how often each contestant is run")
 	flag.BoolVar(&s.quick, "quick", false, "a tenth of the work, for a look: the figures are not to be quoted")
 	of := flag.String("of", strings.Join(contestants, ","), "the contestants to run, separated by commas")
-	flag.StringVar(&s.only, "only", "", "workloads to run, separated by commas (default all); insert always is")
+	only := flag.String("only", "", "workloads to run, separated by commas (default all); insert always is")
 	flag.StringVar(&s.out, "out", "", "write engine.txt, engine.md, engine.json and engine.svg into this directory")
-	flag.IntVar(&s.stream, "stream", 10_000_000, "rows that floe's cursor streams, for its memory; 0 for none")
+	flag.BoolVar(&s.growth, "growth", true, "after the runs, measure how the memory grows over a million executions; not with -quick or -only")
+	flag.IntVar(&s.stream, "stream", 10_000_000, "after the runs, rows that floe's cursor streams, for its memory; 0 for none; not with -quick or -only")
 	flag.Parse()
-	s.of = strings.Split(*of, ",")
-	for _, name := range s.of {
-		if !slices.Contains(contestants, name) {
-			return s, fmt.Errorf("-of: there is no %q; there are %s", name, strings.Join(contestants, ", "))
-		}
-	}
 	if flag.NArg() > 0 {
 		return s, fmt.Errorf("unexpected argument %q", flag.Arg(0))
 	}
-	return s, nil
+	if s.runs < 1 {
+		return s, fmt.Errorf("-runs: %d is not at least 1", s.runs)
+	}
+	var errOf, errOnly error
+	s.of, errOf = chosen("of", *of, contestants)
+	s.only, errOnly = chosen("only", *only, work.Names())
+	if s.quick || len(s.only) > 0 {
+		s.growth, s.stream = false, 0
+	}
+	return s, errors.Join(errOf, errOnly)
+}
+
+// chosen splits the value of a flag into names, which must be known.
+func chosen(name, value string, known []string) ([]string, error) {
+	names := strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
+	for _, n := range names {
+		if !slices.Contains(known, n) {
+			return nil, fmt.Errorf("-%s: there is no %q; there are %s", name, n, strings.Join(known, ", "))
+		}
+	}
+	return names, nil
 }
 
 func run(ctx context.Context, s settings) error {
@@ -82,10 +102,8 @@ func run(ctx context.Context, s settings) error {
 			return err
 		}
 	}
-	if s.stream > 0 && slices.Contains(s.of, "floe") {
-		if err := m.stream(ctx, s, programs["floe"]); err != nil {
-			return err
-		}
+	if err := m.memoryRuns(ctx, s, programs); err != nil {
+		return err
 	}
 	fmt.Print(m.markdown())
 	if s.out == "" {
@@ -99,14 +117,39 @@ func (m *measurement) oneRun(ctx context.Context, s settings, programs map[strin
 	for j := range s.of {
 		name := s.of[(i+j)%len(s.of)]
 		start := time.Now()
-		results, err := runChild(ctx, name, programs[name], s)
+		r, err := runChild(ctx, programs[name], workloadArguments(name, s))
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		fmt.Fprintf(s.progress, "run %d of %d: %-9s %5.1f s\n", i+1, s.runs, name, time.Since(start).Seconds())
-		if err := m.add(name, results); err != nil {
+		if err := m.add(name, r); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// memoryRuns are about memory alone, each once and in a process of its own.
+func (m *measurement) memoryRuns(ctx context.Context, s settings, programs map[string]string) error {
+	for _, name := range s.of {
+		if !s.growth || name == "c" {
+			continue
+		}
+		fmt.Fprintln(s.progress, "growth of the memory:", name)
+		r, err := runOne(ctx, programs[name], "-growth")
+		if err != nil {
+			return fmt.Errorf("growth of %s: %w", name, err)
+		}
+		m.Growth[name] = r
+	}
+	if s.stream == 0 || !slices.Contains(s.of, "floe") {
+		return nil
+	}
+	fmt.Fprintln(s.progress, "streaming", s.stream, "rows")
+	r, err := runOne(ctx, programs["floe"], "-stream", strconv.Itoa(s.stream))
+	if err != nil {
+		return fmt.Errorf("stream: %w", err)
+	}
+	m.Stream = &r
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -48,8 +49,15 @@ func buildAll(ctx context.Context, dir string, s settings) (map[string]string, e
 
 func buildGo(ctx context.Context, name, path string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, peersPackage+name)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED="+map[bool]string{false: "0", true: "1"}[needsC[name]])
+	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo(needsC[name]))
 	return quietly(cmd)
+}
+
+func cgo(on bool) string {
+	if on {
+		return "1"
+	}
+	return "0"
 }
 
 func buildC(ctx context.Context, dir, path string) error {
@@ -68,7 +76,7 @@ func buildC(ctx context.Context, dir, path string) error {
 	if err != nil {
 		return err
 	}
-	args := append(cFlags, "-I"+dir, "-o", path, filepath.Join(own, "..", "c", "bench.c"),
+	args := append(slices.Clone(cFlags), "-I"+dir, "-o", path, filepath.Join(own, "..", "c", "bench.c"),
 		filepath.Join(source, "sqlite3-binding.c"), "-lpthread", "-lm")
 	return quietly(exec.CommandContext(ctx, compiler(), args...))
 }
@@ -121,55 +129,71 @@ func output(cmd *exec.Cmd) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// runChild runs a contestant once, in a new directory.
-func runChild(ctx context.Context, name, program string, s settings) ([]work.Result, error) {
+// childRun is what a contestant printed.
+type childRun struct {
+	sqlite  string // the version of SQLite
+	results []work.Result
+}
+
+// runChild runs a contestant's program once, in a new directory.
+func runChild(ctx context.Context, program string, arguments func(dir string) []string) (childRun, error) {
 	dir, err := os.MkdirTemp("", "enginebench-db-")
 	if err != nil {
-		return nil, err
+		return childRun{}, err
 	}
 	defer os.RemoveAll(dir)
-	return results(exec.CommandContext(ctx, program, arguments(name, dir, s)...))
-}
-
-func arguments(name, dir string, s settings) []string {
-	if name == "c" {
-		if s.quick {
-			return []string{dir, "quick"}
-		}
-		return []string{dir}
-	}
-	return []string{"-dir", dir, "-quick=" + strconv.FormatBool(s.quick), "-only", s.only}
-}
-
-func results(cmd *exec.Cmd) (all []work.Result, err error) {
+	cmd := exec.CommandContext(ctx, program, arguments(dir)...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.String()))
+		return childRun{}, fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.String()))
 	}
-	lines := bufio.NewScanner(bytes.NewReader(out))
-	for lines.Scan() {
-		var r work.Result
-		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
-			return nil, fmt.Errorf("line %q: %w", lines.Text(), err)
-		}
-		all = append(all, r)
-	}
-	return all, lines.Err()
+	return parseRun(out)
 }
 
-// stream measures the peak of the memory of a process that does nothing but stream rows.
-func (m *measurement) stream(ctx context.Context, s settings, program string) error {
-	dir, err := os.MkdirTemp("", "enginebench-db-")
-	if err != nil {
-		return err
+func parseRun(out []byte) (r childRun, err error) {
+	lines := bufio.NewScanner(bytes.NewReader(out))
+	for lines.Scan() {
+		var l work.Line
+		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
+			return r, fmt.Errorf("line %q: %w", lines.Text(), err)
+		}
+		if l.SQLite != "" {
+			r.sqlite = l.SQLite
+		}
+		if l.Result != nil {
+			r.results = append(r.results, *l.Result)
+		}
 	}
-	defer os.RemoveAll(dir)
-	all, err := results(exec.CommandContext(ctx, program, "-dir", dir, "-stream", strconv.Itoa(s.stream)))
-	if err != nil {
-		return fmt.Errorf("stream: %w", err)
+	return r, lines.Err()
+}
+
+// workloadArguments are those of a run of the workloads.
+func workloadArguments(name string, s settings) func(dir string) []string {
+	if name == "c" {
+		return func(dir string) []string { return []string{dir, sizeName(s.quick), strings.Join(s.only, ",")} }
 	}
-	m.Stream = &all[0]
-	return nil
+	return func(dir string) []string {
+		return []string{"-dir", dir, "-quick=" + strconv.FormatBool(s.quick), "-only", strings.Join(s.only, ",")}
+	}
+}
+
+func sizeName(quick bool) string {
+	if quick {
+		return "quick"
+	}
+	return "full"
+}
+
+// runOne runs a contestant for one result.
+func runOne(ctx context.Context, program string, flags ...string) (work.Result, error) {
+	r, err := runChild(ctx, program, func(dir string) []string { return append([]string{"-dir", dir}, flags...) })
+	if err != nil {
+		return work.Result{}, err
+	}
+	if len(r.results) == 0 {
+		return work.Result{}, fmt.Errorf("%s %s printed no result", filepath.Base(program), strings.Join(flags, " "))
+	}
+	return r.results[len(r.results)-1], nil
 }

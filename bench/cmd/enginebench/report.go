@@ -18,11 +18,14 @@ import (
 type measurement struct {
 	Time     time.Time                           `json:"time"`
 	Machine  string                              `json:"machine"`
+	Load     string                              `json:"load,omitempty"` // averages of the machine's load before
 	Go       string                              `json:"go"`
 	Quick    bool                                `json:"quick"`
 	Versions map[string]string                   `json:"versions"`
+	SQLite   map[string]string                   `json:"sqlite"` // the version that a contestant has in it
 	Settings []string                            `json:"settings"`
 	Runs     map[string]map[string][]work.Result `json:"runs"` // by workload and contestant
+	Growth   map[string]work.Result              `json:"growth,omitempty"`
 	Stream   *work.Result                        `json:"stream,omitempty"`
 
 	of        []string
@@ -31,9 +34,12 @@ type measurement struct {
 
 func newMeasurement(s settings) *measurement {
 	m := &measurement{
-		Time: time.Now().UTC().Truncate(time.Second), Machine: machine(), Go: runtime.Version(), Quick: s.quick,
-		Versions: make(map[string]string), Settings: work.Settings,
+		Time: time.Now().UTC().Truncate(time.Second), Machine: machine(), Load: load(), Go: runtime.Version(), Quick: s.quick,
+		Versions: make(map[string]string), SQLite: make(map[string]string), Growth: make(map[string]work.Result),
 		Runs: make(map[string]map[string][]work.Result), of: s.of,
+	}
+	for _, setting := range work.Settings {
+		m.Settings = append(m.Settings, setting.String())
 	}
 	for _, name := range s.of {
 		m.Versions[name] = version(context.Background(), name)
@@ -54,9 +60,17 @@ func machine() string {
 	return what
 }
 
-// add takes the results of one run. All contestants must have read the same values.
-func (m *measurement) add(name string, results []work.Result) error {
-	for _, r := range results {
+// load is what the machine did just before, "" where that is not known.
+func load() string {
+	text, _ := os.ReadFile("/proc/loadavg")
+	fields := strings.Fields(string(text))
+	return strings.Join(fields[:min(3, len(fields))], " ")
+}
+
+// add takes what one run printed. All contestants must have read the same values.
+func (m *measurement) add(name string, run childRun) error {
+	m.SQLite[name] = run.sqlite
+	for _, r := range run.results {
 		byName := m.Runs[r.Workload]
 		if byName == nil {
 			byName = make(map[string][]work.Result)
@@ -73,130 +87,52 @@ func (m *measurement) add(name string, results []work.Result) error {
 	return nil
 }
 
-// median returns the median of a workload's times in nanoseconds for each operation, or 0 if there are none.
-func (m *measurement) median(workload, name string) float64 {
-	return medianOf(m.Runs[workload][name], func(r work.Result) float64 { return r.NS })
+// The measures of a workload.
+
+type metric func(work.Result) float64
+
+func clock(r work.Result) float64     { return r.NS }
+func processor(r work.Result) float64 { return r.CPU }
+func allocs(r work.Result) float64    { return r.Allocs }
+
+// median returns the median of a metric over the runs, or 0 if there are none.
+func (m *measurement) median(workload, name string, of metric) float64 {
+	values := m.sorted(workload, name, of)
+	if n := len(values); n > 0 {
+		return (values[(n-1)/2] + values[n/2]) / 2
+	}
+	return 0
 }
 
-func medianOf(results []work.Result, of func(work.Result) float64) float64 {
-	if len(results) == 0 {
-		return 0
-	}
-	values := make([]float64, len(results))
-	for i, r := range results {
-		values[i] = of(r)
+func (m *measurement) sorted(workload, name string, of metric) (values []float64) {
+	for _, r := range m.Runs[workload][name] {
+		values = append(values, of(r))
 	}
 	slices.Sort(values)
-	if n := len(values); n%2 == 0 {
-		return (values[n/2-1] + values[n/2]) / 2
-	}
-	return values[len(values)/2]
+	return values
 }
 
-// ratio is that of two contestants' medians, as text.
-func (m *measurement) ratio(workload, name, other string) string {
-	a, b := m.median(workload, name), m.median(workload, other)
-	if a == 0 || b == 0 {
-		return "-"
+// peak is the most resident memory that a contestant had in any run, in bytes.
+func (m *measurement) peak(name string) (most float64) {
+	for _, byName := range m.Runs {
+		for _, r := range byName[name] {
+			most = max(most, r.Peak)
+		}
 	}
-	return fmt.Sprintf("%.2f", a/b)
+	return most
 }
 
-// bestGo returns the fastest Go contestant beside floe.
-func (m *measurement) bestGo(workload string) string {
-	best := ""
+// bestGo returns the fastest Go contestant beside floe, "" if there is none.
+func (m *measurement) bestGo(workload string, of metric) (best string) {
 	for _, name := range m.of {
-		if name == "floe" || name == "c" || m.median(workload, name) == 0 {
+		if name == "floe" || name == "c" || m.median(workload, name, of) == 0 {
 			continue
 		}
-		if best == "" || m.median(workload, name) < m.median(workload, best) {
+		if best == "" || m.median(workload, name, of) < m.median(workload, best, of) {
 			best = name
 		}
 	}
 	return best
-}
-
-// markdown is the table of medians and ratios.
-func (m *measurement) markdown() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s; %s; %s", m.Machine, m.Go, m.Time.Format(time.DateOnly))
-	if m.Quick {
-		b.WriteString("; quick: not to be quoted")
-	}
-	b.WriteString("\n\n")
-	m.times(&b)
-	m.hooks(&b)
-	m.memory(&b)
-	return b.String()
-}
-
-func (m *measurement) times(b *strings.Builder) {
-	fmt.Fprintf(b, "| median for each operation | %s | floe / mattn | floe / c | floe / best other Go |\n", strings.Join(m.of, " | "))
-	fmt.Fprintf(b, "|---|%s---|---|---|\n", strings.Repeat("---|", len(m.of)))
-	for _, w := range m.workloads {
-		fmt.Fprintf(b, "| %s |", w)
-		for _, name := range m.of {
-			fmt.Fprintf(b, " %s |", duration(m.median(w, name)))
-		}
-		best := m.bestGo(w)
-		fmt.Fprintf(b, " %s | %s | %s %s |\n", m.ratio(w, "floe", "mattn"), m.ratio(w, "floe", "c"), m.ratio(w, "floe", best), best)
-	}
-}
-
-// hooks says what each hook costs: with it, by without it, in the same run.
-func (m *measurement) hooks(b *strings.Builder) {
-	fmt.Fprintf(b, "\n| with / without | %s |\n|---|%s\n", strings.Join(m.of, " | "), strings.Repeat("---|", len(m.of)))
-	for _, w := range m.workloads {
-		hook, ok := strings.CutSuffix(w, "-on")
-		if !ok {
-			continue
-		}
-		fmt.Fprintf(b, "| %s |", hook)
-		for _, name := range m.of {
-			fmt.Fprintf(b, " %s |", m.cost(hook, name))
-		}
-		b.WriteString("\n")
-	}
-}
-
-func (m *measurement) cost(hook, name string) string {
-	on, off := m.Runs[hook+"-on"][name], m.Runs[hook+"-off"][name]
-	var ratios []work.Result
-	for i := range min(len(on), len(off)) {
-		ratios = append(ratios, work.Result{NS: on[i].NS / off[i].NS})
-	}
-	if len(ratios) == 0 {
-		return "-"
-	}
-	return fmt.Sprintf("%.2f", medianOf(ratios, func(r work.Result) float64 { return r.NS }))
-}
-
-func (m *measurement) memory(b *strings.Builder) {
-	fmt.Fprintf(b, "\n| exec | %s |\n|---|%s\n| Go allocations for each |", strings.Join(m.of, " | "), strings.Repeat("---|", len(m.of)))
-	for _, name := range m.of {
-		fmt.Fprintf(b, " %.2f |", medianOf(m.Runs["exec"][name], func(r work.Result) float64 { return r.Allocs }))
-	}
-	b.WriteString("\n| resident memory, growth from 10,000 to 1,000,000, MB |")
-	for _, name := range m.of {
-		fmt.Fprintf(b, " %.1f |", medianOf(m.Runs["exec"][name], func(r work.Result) float64 { return r.Extra })/1e6)
-	}
-	b.WriteString("\n")
-	if m.Stream != nil {
-		fmt.Fprintf(b, "\nfloe streamed %d rows in %.1f s, with a peak of %.0f MB of resident memory.\n",
-			m.Stream.Ops, m.Stream.NS*float64(m.Stream.Ops)/1e9, m.Stream.Extra/1e6)
-	}
-}
-
-func duration(ns float64) string {
-	switch {
-	case ns == 0:
-		return "-"
-	case ns < 10_000:
-		return fmt.Sprintf("%.0f ns", ns)
-	case ns < 10_000_000:
-		return fmt.Sprintf("%.1f us", ns/1e3)
-	}
-	return fmt.Sprintf("%.0f ms", ns/1e6)
 }
 
 // write writes all forms of the results.
@@ -228,7 +164,8 @@ func (m *measurement) benchstat() string {
 	for _, w := range m.workloads {
 		for _, name := range m.of {
 			for _, r := range m.Runs[w][name] {
-				fmt.Fprintf(&b, "Benchmark/work=%s/of=%s %d %.1f ns/op %.2f allocs/op\n", w, name, r.Ops, r.NS, r.Allocs)
+				fmt.Fprintf(&b, "Benchmark%s/of=%s %d %.1f ns/op %.1f cpu-ns/op %.2f allocs/op\n",
+					strings.ToUpper(w[:1])+w[1:], name, r.Ops, r.NS, r.CPU, r.Allocs)
 			}
 		}
 	}

@@ -40,15 +40,15 @@ func gridLine(bottom int) string {
 
 // group draws the bars of one workload and returns where they end.
 func (m *measurement) group(b *strings.Builder, workload string, y int) int {
-	base := m.median(workload, "mattn")
+	base := m.median(workload, "mattn", clock)
 	for _, name := range m.of {
-		if m.median(workload, "mattn") == 0 {
-			base = max(base, m.median(workload, name))
+		if m.median(workload, "mattn", clock) == 0 {
+			base = max(base, m.median(workload, name, clock))
 		}
 	}
 	fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n", labelWidth-8, y+barHeight, html.EscapeString(workload))
 	for _, name := range m.of {
-		v := m.median(workload, name)
+		v := m.median(workload, name, clock)
 		if v == 0 {
 			continue
 		}

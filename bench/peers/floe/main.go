@@ -3,8 +3,10 @@ package main
 
 import (
 	"context"
+	"io"
 
 	"github.com/floedb/floe/bench/work"
+	"github.com/floedb/floe/cursor"
 	"github.com/floedb/floe/engine"
 	"github.com/floedb/floe/hooks"
 )
@@ -15,17 +17,23 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		return &session{c: c, ctx: context.Background()}, nil
+		return &session{c: c, ctx: context.Background(), rows: make(map[string]*row)}, nil
 	})
 }
 
 type session struct {
-	c   *engine.Conn
-	ctx context.Context
+	c    *engine.Conn
+	ctx  context.Context
+	rows map[string]*row // by the kinds of its columns
 }
 
 func (s *session) Exec(sql string) error { return s.c.Exec(s.ctx, sql) }
 func (s *session) Close() error          { return s.c.Close() }
+
+func (s *session) Text(sql string) (text string, err error) {
+	err = s.c.QueryRow(s.ctx, sql, nil, func(row *engine.Stmt) error { return row.Scan(&text) })
+	return text, err
+}
 
 func (s *session) Insert(sql string, n int) error {
 	stmt, err := s.c.PrepareCached(sql)
@@ -85,7 +93,7 @@ func (s *session) Each(q work.Query) (uint64, error) {
 		return 0, err
 	}
 	defer stmt.Finalize()
-	row := newRow(q.Kinds)
+	row := s.row(q.Kinds)
 	var sum uint64
 	for k := range q.Times {
 		for i, v := range q.Arguments(k) {
@@ -115,6 +123,13 @@ func (s *session) run(stmt *engine.Stmt, row *row) (sum uint64, err error) {
 	}
 }
 
+func (s *session) row(kinds string) *row {
+	if s.rows[kinds] == nil {
+		s.rows[kinds] = newRow(kinds)
+	}
+	return s.rows[kinds]
+}
+
 // row has a variable for each column.
 type row struct {
 	kinds  string
@@ -127,7 +142,8 @@ type row struct {
 
 func newRow(kinds string) *row {
 	n := len(kinds)
-	r := &row{kinds: kinds, ints: make([]int64, n), floats: make([]float64, n), texts: make([]string, n), blobs: make([]engine.RawBytes, n)}
+	r := &row{kinds: kinds, ints: make([]int64, n), floats: make([]float64, n),
+		texts: make([]string, n), blobs: make([]engine.RawBytes, n)}
 	for i, kind := range kinds {
 		switch kind {
 		case 'i':
@@ -157,6 +173,52 @@ func (r *row) sum() (sum uint64) {
 		}
 	}
 	return sum
+}
+
+// Stream reads batches by column.
+func (s *session) Stream(q work.Query) (sum uint64, err error) {
+	rows, err := cursor.Open(s.c, cursor.Limits{}, q.SQL, q.Arguments(0)[0])
+	if err != nil {
+		return 0, err
+	}
+	for batch, err := range rows.Batches(s.ctx) {
+		if err != nil {
+			return 0, err
+		}
+		for i, kind := range q.Kinds {
+			sum += sumColumn(&batch.Columns[i], kind)
+		}
+	}
+	return sum, nil
+}
+
+func sumColumn(c *cursor.Column, kind rune) (sum uint64) {
+	for row := range c.Types {
+		switch kind {
+		case 'i':
+			sum += work.SumInt(c.Ints[row])
+		case 'f':
+			sum += work.SumFloat(c.Floats[row])
+		default:
+			sum += work.SumBlob(c.Bytes(row))
+		}
+	}
+	return sum
+}
+
+func (s *session) OpenBlob(table, column string, rowid int64, write bool) (io.ReadWriteCloser, error) {
+	return s.c.OpenBlob(s.ctx, "main", table, column, rowid, write)
+}
+
+func (s *session) SQLiteMemory() (sum int64, err error) {
+	for _, counter := range []engine.StatusCounter{engine.StatusCacheUsed, engine.StatusSchemaUsed, engine.StatusStmtUsed} {
+		n, _, err := s.c.Status(counter, false)
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
 }
 
 func (s *session) DefineIncrement() error {

@@ -3,6 +3,7 @@ package main
 
 import (
 	"database/sql/driver"
+	"errors"
 
 	"modernc.org/sqlite"
 
@@ -28,3 +29,25 @@ type session struct{ *sqldb.Session }
 
 // DefineIncrement has nothing left to do: functions of this driver are those of all connections.
 func (session) DefineIncrement() error { return nil }
+
+// UpdateHook is something that the driver does not have.
+func (session) UpdateHook(bool) (bool, error) { return false, nil }
+
+func (s session) Authorizer(on bool) (bool, error) {
+	var rule sqlite.AuthorizerFn
+	if on {
+		rule = func(sqlite.AuthorizerActionCode, string, string, string, string) sqlite.AuthorizerReturnCode {
+			return sqlite.AuthorizerOK
+		}
+	}
+	return true, s.Conn.Raw(func(c any) error {
+		r, ok := c.(sqlite.AuthorizerRegisterer)
+		if !ok {
+			return errors.New("the driver has no authorizer")
+		}
+		return r.RegisterAuthorizer(rule)
+	})
+}
+
+// Progress is something that the driver does not have.
+func (session) Progress(bool) (bool, error) { return false, nil }

@@ -3,6 +3,7 @@ package main
 
 import (
 	"errors"
+	"io"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -22,6 +23,7 @@ func main() {
 type session struct {
 	c     *sqlite3.Conn
 	stmts map[string]*sqlite3.Stmt
+	text  string // the last one: one that nobody keeps is not allocated
 }
 
 func (s *session) Close() error {
@@ -32,6 +34,18 @@ func (s *session) Close() error {
 }
 
 func (s *session) Exec(sql string) error { return s.c.Exec(sql) }
+
+func (s *session) Text(sql string) (text string, err error) {
+	stmt, _, err := s.c.Prepare(sql)
+	if err != nil {
+		return "", err
+	}
+	defer stmt.Close()
+	if stmt.Step() {
+		text = stmt.ColumnText(0)
+	}
+	return text, stmt.Err()
+}
 
 func (s *session) prepare(sql string) (*sqlite3.Stmt, error) {
 	if stmt := s.stmts[sql]; stmt != nil {
@@ -86,7 +100,7 @@ func (s *session) Each(q work.Query) (sum uint64, err error) {
 			}
 		}
 		for stmt.Step() {
-			sum += sumOf(stmt, q.Kinds)
+			sum += s.sum(stmt, q.Kinds)
 		}
 		if err := errors.Join(stmt.Err(), stmt.Reset()); err != nil {
 			return 0, err
@@ -95,7 +109,7 @@ func (s *session) Each(q work.Query) (sum uint64, err error) {
 	return sum, nil
 }
 
-func sumOf(stmt *sqlite3.Stmt, kinds string) (sum uint64) {
+func (s *session) sum(stmt *sqlite3.Stmt, kinds string) (sum uint64) {
 	for i, kind := range kinds {
 		switch kind {
 		case 'i':
@@ -103,12 +117,17 @@ func sumOf(stmt *sqlite3.Stmt, kinds string) (sum uint64) {
 		case 'f':
 			sum += work.SumFloat(stmt.ColumnFloat(i))
 		case 't':
-			sum += work.SumText(stmt.ColumnText(i))
+			s.text = stmt.ColumnText(i)
+			sum += work.SumText(s.text)
 		case 'b':
 			sum += work.SumBlob(stmt.ColumnRawBlob(i))
 		}
 	}
 	return sum
+}
+
+func (s *session) OpenBlob(table, column string, rowid int64, write bool) (io.ReadWriteCloser, error) {
+	return s.c.OpenBlob("main", table, column, rowid, write)
 }
 
 func (s *session) DefineIncrement() error {

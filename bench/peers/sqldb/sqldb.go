@@ -14,6 +14,7 @@ type Session struct {
 	DB    *sql.DB
 	Conn  *sql.Conn
 	stmts map[string]*sql.Stmt
+	rows  map[string]*row // by the kinds of its columns
 }
 
 var background = context.Background()
@@ -29,7 +30,7 @@ func Open(driver, dsn string) (*Session, error) {
 		db.Close()
 		return nil, err
 	}
-	return &Session{DB: db, Conn: conn, stmts: make(map[string]*sql.Stmt)}, nil
+	return &Session{DB: db, Conn: conn, stmts: make(map[string]*sql.Stmt), rows: make(map[string]*row)}, nil
 }
 
 // Close closes the connection and what was prepared on it.
@@ -55,6 +56,12 @@ func (s *Session) Exec(text string) error {
 	for rows.Next() {
 	}
 	return rows.Err()
+}
+
+// Text is that of work.Session.
+func (s *Session) Text(query string) (text string, err error) {
+	err = s.Conn.QueryRowContext(background, query).Scan(&text)
+	return text, err
 }
 
 func (s *Session) prepare(text string) (*sql.Stmt, error) {
@@ -104,7 +111,7 @@ func (s *Session) Each(q work.Query) (sum uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	row := newRow(q.Kinds)
+	row := s.row(q.Kinds)
 	for k := range q.Times {
 		part, err := row.query(stmt, q.Arguments(k))
 		if err != nil {
@@ -113,6 +120,13 @@ func (s *Session) Each(q work.Query) (sum uint64, err error) {
 		sum += part
 	}
 	return sum, nil
+}
+
+func (s *Session) row(kinds string) *row {
+	if s.rows[kinds] == nil {
+		s.rows[kinds] = newRow(kinds)
+	}
+	return s.rows[kinds]
 }
 
 // row has a variable for each column.
@@ -128,7 +142,8 @@ type row struct {
 
 func newRow(kinds string) *row {
 	n := len(kinds)
-	r := &row{kinds: kinds, ints: make([]int64, n), floats: make([]float64, n), texts: make([]string, n), blobs: make([]sql.RawBytes, n)}
+	r := &row{kinds: kinds, ints: make([]int64, n), floats: make([]float64, n),
+		texts: make([]string, n), blobs: make([]sql.RawBytes, n)}
 	for i, kind := range kinds {
 		switch kind {
 		case 'i':

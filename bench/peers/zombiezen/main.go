@@ -2,6 +2,8 @@
 package main
 
 import (
+	"io"
+
 	"zombiezen.com/go/sqlite"
 
 	"github.com/floedb/floe/bench/work"
@@ -20,6 +22,7 @@ func main() {
 type session struct {
 	c    *sqlite.Conn
 	blob []byte
+	text string // the last one: one that nobody keeps is not allocated
 }
 
 func (s *session) Close() error { return s.c.Close() }
@@ -35,6 +38,18 @@ func (s *session) Exec(sql string) error {
 			return err
 		}
 	}
+}
+
+func (s *session) Text(sql string) (text string, err error) {
+	stmt, _, err := s.c.PrepareTransient(sql)
+	if err != nil {
+		return "", err
+	}
+	defer stmt.Finalize()
+	if _, err := stmt.Step(); err != nil {
+		return "", err
+	}
+	return stmt.ColumnText(0), nil
 }
 
 func (s *session) Insert(sql string, n int) error {
@@ -112,7 +127,8 @@ func (s *session) sum(stmt *sqlite.Stmt, kinds string) (sum uint64) {
 		case 'f':
 			sum += work.SumFloat(stmt.ColumnFloat(i))
 		case 't':
-			sum += work.SumText(stmt.ColumnText(i))
+			s.text = stmt.ColumnText(i)
+			sum += work.SumText(s.text)
 		case 'b':
 			if n := stmt.ColumnLen(i); n > len(s.blob) {
 				s.blob = make([]byte, n)
@@ -121,6 +137,10 @@ func (s *session) sum(stmt *sqlite.Stmt, kinds string) (sum uint64) {
 		}
 	}
 	return sum
+}
+
+func (s *session) OpenBlob(table, column string, rowid int64, write bool) (io.ReadWriteCloser, error) {
+	return s.c.OpenBlob("main", table, column, rowid, write)
 }
 
 func (s *session) DefineIncrement() error {
