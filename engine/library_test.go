@@ -3,11 +3,12 @@ package engine
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/floedb/floe/internal/sqldtest"
 )
 
 func TestLibraryStatusCountsTheMemoryOfAllConnections(t *testing.T) {
@@ -71,7 +72,7 @@ func TestHeapLimitsAreSetAndKept(t *testing.T) {
 func TestMemoryAccountingIsSetBeforeTheLibraryIsUsed(t *testing.T) {
 	wantErr(t, "in the library's use", SetMemoryAccounting(true), Misuse)
 	// With a benchmark asked for, TestMain leaves the library as it is.
-	child := exec.Command(os.Args[0], "-test.run=^TestMemoryAccountingChild$", "-test.bench=^$", "-test.v")
+	child := sqldtest.Self(t.Context(), "-test.run=^TestMemoryAccountingChild$", "-test.bench=^$", "-test.v")
 	child.Env = append(os.Environ(), "FLOE_ACCOUNTING_CHILD=1")
 	out, err := child.CombinedOutput()
 	if err != nil || !bytes.Contains(out, []byte("PASS: TestMemoryAccountingChild")) {

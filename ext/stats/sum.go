@@ -14,9 +14,10 @@ func twoSum(a, b float64) sum {
 	return sum{hi, (a - (hi - part)) + (b - part)}
 }
 
-// product returns a * b without an error.
+// product returns a * b without an error. The conversion rounds: without it the multiplication may become one with an
+// addition that follows it, as it does on arm64, and hi would not be the same number everywhere.
 func product(a, b float64) sum {
-	hi := a * b
+	hi := float64(a * b)
 	return sum{hi, math.FMA(a, b, -hi)}
 }
 
