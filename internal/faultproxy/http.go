@@ -1,6 +1,8 @@
 package faultproxy
 
 import (
+	"bytes"
+	"io"
 	"net"
 	"net/http"
 )
@@ -30,7 +32,11 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if f.match(r) {
 		faults = toward(ToClient, f.proxy.nextFaults())
 	}
-	res, err := f.transport.RoundTrip(f.outgoing(r))
+	out, err := f.outgoing(r)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	res, err := f.transport.RoundTrip(out)
 	if err != nil {
 		panic(http.ErrAbortHandler) // breaks the connection, as a network without its server would
 	}
@@ -57,12 +63,23 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// outgoing is the client's request, sent to the target with the host the client named.
-func (f *forwarder) outgoing(r *http.Request) *http.Request {
+// outgoing is the client's request, sent to the target with the host the client named. Its body is read to the end
+// first: an answer that begins while the transport still looks for that end would have the server close the body under
+// it, and the transport then breaks its connection, with the answer on it.
+func (f *forwarder) outgoing(r *http.Request) (*http.Request, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
 	out := r.Clone(r.Context())
 	out.RequestURI = ""
 	out.URL.Scheme, out.URL.Host = "http", f.proxy.target
-	return out
+	out.Body = io.NopCloser(bytes.NewReader(body))
+	out.ContentLength, out.TransferEncoding = int64(len(body)), nil
+	if len(body) == 0 {
+		out.Body = http.NoBody
+	}
+	return out, nil
 }
 
 // trackedListener gives the proxy's connections to SetDown. A connection made while the network is down is broken.
