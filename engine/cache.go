@@ -45,12 +45,12 @@ func (c *Conn) prepareCached(ctx context.Context, sql string) (*Stmt, error) {
 	if err := c.enter(); err != nil {
 		return nil, err
 	}
-	s := c.takeCached(sql)
-	flags := c.cacheFlags(sql)
-	c.leave()
-	if s != nil {
+	if s := c.takeCached(sql); s != nil {
+		c.leave()
 		return s, nil
 	}
+	flags := c.cacheFlags(sql)
+	c.leave()
 	s, err := c.prepareOne(ctx, sql, flags)
 	if err == nil {
 		s.adopt(sql)

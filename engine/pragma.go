@@ -96,7 +96,7 @@ func (c *Conn) pragmaRows(ctx context.Context, schema, name, rest string, row fu
 		return newError("pragma", "", Misuse, fmt.Sprintf("not the name of a PRAGMA: %q", name))
 	}
 	if schema != "" {
-		name = quoteName(schema) + "." + name
+		name = QuoteName(schema) + "." + name
 	}
 	return c.Query(ctx, "PRAGMA "+name+rest, nil, row)
 }

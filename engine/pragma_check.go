@@ -55,7 +55,7 @@ type ForeignKeyViolation struct {
 func (c *Conn) ForeignKeyCheck(ctx context.Context, schema, table string) ([]ForeignKeyViolation, error) {
 	rest := ""
 	if table != "" {
-		rest = "(" + quoteName(table) + ")"
+		rest = "(" + QuoteName(table) + ")"
 	}
 	var violations []ForeignKeyViolation
 	err := c.pragmaRows(ctx, schemaOr(schema), "foreign_key_check", rest, func(s *Stmt) error {

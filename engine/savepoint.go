@@ -33,7 +33,7 @@ func (c *Conn) Savepoint(name string) error {
 	if open {
 		return fmt.Errorf("%w: %q", ErrSavepointExists, name)
 	}
-	return c.Exec(context.Background(), "SAVEPOINT "+quoteName(name))
+	return c.Exec(context.Background(), "SAVEPOINT "+QuoteName(name))
 }
 
 // Release ends a savepoint and those opened after it, and keeps what was done since. The release of one that began a
@@ -47,7 +47,7 @@ func (c *Conn) Release(ctx context.Context, name string) error {
 	if err := c.checkSavepoint(name); err != nil {
 		return err
 	}
-	return c.Exec(ctx, "RELEASE "+quoteName(name))
+	return c.Exec(ctx, "RELEASE "+QuoteName(name))
 }
 
 // RollbackTo undoes what was done since a savepoint was opened, and ends those opened after it. The savepoint itself
@@ -58,7 +58,7 @@ func (c *Conn) RollbackTo(name string) error {
 	if err := c.checkSavepoint(name); err != nil {
 		return err
 	}
-	return c.takeBack("ROLLBACK TO " + quoteName(name))
+	return c.takeBack("ROLLBACK TO " + QuoteName(name))
 }
 
 // Savepoints returns the names of the open savepoints, the innermost one first, those that SQL opened too.
@@ -107,7 +107,7 @@ func (c *Conn) undo(name string) error {
 		err = c.RollbackTo(name)
 	}
 	if err == nil {
-		err = c.takeBack("RELEASE " + quoteName(name))
+		err = c.takeBack("RELEASE " + QuoteName(name))
 	}
 	if errors.Is(err, ErrNoSavepoint) || errors.Is(err, ErrClosed) {
 		return nil
@@ -180,6 +180,3 @@ func lowerASCII(b byte) byte {
 	}
 	return b
 }
-
-// quoteName makes an identifier of SQL of any text without a NUL byte.
-func quoteName(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }

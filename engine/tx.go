@@ -140,7 +140,7 @@ func (tx *Tx) begin(ctx context.Context, sql string) error {
 		return err
 	}
 	for _, schema := range c.DatabaseNames() {
-		if err := c.Exec(ctx, "SELECT 1 FROM "+quoteName(schema)+".sqlite_schema LIMIT 1"); err != nil {
+		if err := c.Exec(ctx, "SELECT 1 FROM "+QuoteName(schema)+".sqlite_schema LIMIT 1"); err != nil {
 			return err
 		}
 	}
