@@ -71,7 +71,7 @@ func Inspect(path string) (FileStatus, error) {
 // that are not about the server are ignored, but for [WithProgress]. The archive
 // is whole only when the error is nil. See [replicator.Pull].
 func Pull(ctx context.Context, url string, since uint64, w io.Writer, opts ...Option) (PullInfo, error) {
-	cfg := replicaConfig{Config: replicator.Config{Remote: replicator.Remote{URL: url}}}
+	cfg := config{Config: replicator.Config{Remote: replicator.Remote{URL: url}}}
 	for _, opt := range opts {
 		opt(&cfg)
 	}

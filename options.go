@@ -1,42 +1,55 @@
 package floe
 
 import (
+	"context"
 	"net/http"
 	"time"
 
+	"github.com/floedb/floe/engine"
 	"github.com/floedb/floe/replicator"
 )
 
-// Option changes how a replica is opened.
-type Option func(*replicaConfig)
+// Option changes how a replica, or what [NewConnector] makes, is opened. Options
+// that a mode has no use for do nothing.
+type Option func(*config)
 
-type replicaConfig struct {
+type config struct {
 	replicator.Config
-	interval time.Duration
+	interval  time.Duration
+	staleRead bool // reads of a replica do not wait for its own writes
+	conn      connConfig
+}
+
+// connConfig says how connections of database/sql behave, in every mode.
+type connConfig struct {
+	txLock    string         // DEFERRED, IMMEDIATE or EXCLUSIVE; empty is DEFERRED
+	location  *time.Location // of times read; nil leaves them in UTC
+	pragmas   []string       // "name = value", run in each new connection to a local file
+	onConnect []func(context.Context, *engine.Conn) error
 }
 
 // WithAuthToken sends token, usually a JWT, with every request. It appears in no
 // error and no log.
 func WithAuthToken(token string) Option {
-	return func(c *replicaConfig) { c.Remote.AuthToken = token }
+	return func(c *config) { c.Remote.AuthToken = token }
 }
 
 // WithNamespace follows the named database of a server that has several. The
 // default is "default".
 func WithNamespace(name string) Option {
-	return func(c *replicaConfig) { c.Remote.Namespace = name }
+	return func(c *config) { c.Remote.Namespace = name }
 }
 
 // WithHTTPClient makes requests through client, for certificates, proxies or
 // dialers of one's own. Its Timeout must be zero.
 func WithHTTPClient(client *http.Client) Option {
-	return func(c *replicaConfig) { c.Remote.HTTPClient = client }
+	return func(c *config) { c.Remote.HTTPClient = client }
 }
 
 // WithSyncInterval syncs in the background: at once, and then d after each sync
 // ended. Errors are found in [Stats]; the next sync comes all the same.
 func WithSyncInterval(d time.Duration) Option {
-	return func(c *replicaConfig) { c.interval = d }
+	return func(c *config) { c.interval = d }
 }
 
 // WithRetries bounds how often a call tries again, without progress in between,
@@ -44,7 +57,7 @@ func WithSyncInterval(d time.Duration) Option {
 // times unless set, as long as the context lasts with a negative n. The waits
 // double from 50 ms to 5 s, with jitter. A Watch always goes on.
 func WithRetries(n int) Option {
-	return func(c *replicaConfig) {
+	return func(c *config) {
 		c.Retries = n
 		if n == 0 {
 			c.Retries = replicator.NoRetries
@@ -55,7 +68,7 @@ func WithRetries(n int) Option {
 // WithProgress calls f as frames arrive, from the goroutine that applies them. f
 // must be quick and must not call the replica.
 func WithProgress(f func(Progress)) Option {
-	return func(c *replicaConfig) { c.Progress = f }
+	return func(c *config) { c.Progress = f }
 }
 
 // WithDoubleRead fetches every frame twice and compares, or never does. The
@@ -63,10 +76,23 @@ func WithProgress(f func(Progress)) Option {
 // own checksum keeps a page's number whole; over TLS, and on a machine's own
 // loopback, each frame is fetched once.
 func WithDoubleRead(on bool) Option {
-	return func(c *replicaConfig) {
+	return func(c *config) {
 		c.DoubleRead = replicator.DoubleReadNever
 		if on {
 			c.DoubleRead = replicator.DoubleReadAlways
 		}
 	}
+}
+
+// WithReadYourWrites has reads of a replica wait until it has what was written
+// through it before, which is the default, or not.
+func WithReadYourWrites(on bool) Option {
+	return func(c *config) { c.staleRead = !on }
+}
+
+// WithOnConnect runs f for each new connection of [database/sql] to a local file,
+// that of a replica too: to register functions and hooks, and to set pragmas. An
+// error of f closes the connection and is that of whoever asked for it.
+func WithOnConnect(f func(ctx context.Context, c *engine.Conn) error) Option {
+	return func(c *config) { c.conn.onConnect = append(c.conn.onConnect, f) }
 }

@@ -41,10 +41,15 @@ func OpenReplica(ctx context.Context, path, url string, opts ...Option) (*Replic
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	cfg := replicaConfig{Config: replicator.Config{Path: path, Remote: replicator.Remote{URL: url}}}
+	cfg := config{}
 	for _, opt := range opts {
 		opt(&cfg)
 	}
+	return openReplica(path, url, cfg)
+}
+
+func openReplica(path, url string, cfg config) (*Replica, error) {
+	cfg.Path, cfg.Remote.URL = path, url
 	rep, err := replicator.Open(cfg.Config)
 	if err != nil {
 		return nil, fmt.Errorf("open replica: %w", err)

@@ -1,0 +1,7 @@
+package floe
+
+import "errors"
+
+func newReplicaConnector(t dsnTarget, cfg config) (*Connector, error) {
+	return nil, errors.ErrUnsupported
+}
