@@ -361,7 +361,7 @@ func TestTargetCanBeUsedElsewhereOnceABackupIsClosed(t *testing.T) {
 		used := make(chan error)
 		go func() {
 			err := ErrBackupTarget
-			for err == ErrBackupTarget {
+			for err == ErrBackupTarget || err == ErrConcurrentUse { // the latter while Close is at it
 				err = dst.Exec(background, "SELECT no_such_column")
 			}
 			used <- err
