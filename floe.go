@@ -58,17 +58,23 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if err := replicator.FinishSeal(path); err != nil {
+	if err := checkLocal(path); err != nil {
 		return nil, err
-	}
-	switch role, err := replicator.RoleOf(path); {
-	case err != nil:
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	case role == replicator.RoleReplica:
-		return nil, fmt.Errorf("open %s: %w", path, ErrIsReplica)
 	}
 	db := &DB{path: path, flags: engine.OpenReadWrite | engine.OpenCreate}
 	return db, db.probe(ctx)
+}
+
+// checkLocal refuses a replica, and ends a freeze that was broken off.
+func checkLocal(path string) error {
+	if err := replicator.FinishSeal(path); err != nil {
+		return err
+	}
+	role, err := replicator.RoleOf(path)
+	if err == nil && role == replicator.RoleReplica {
+		err = ErrIsReplica
+	}
+	return wrapPath("open", path, err)
 }
 
 // OpenReadOnly opens the database at path, which may be a replica that another

@@ -1,7 +1,343 @@
 package floe
 
-import "errors"
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"math"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/hrana"
+)
+
+// localFile is what the connections of a connector to a local database are opened from.
+type localFile struct {
+	name  string // a path or URI
+	path  string // "" if it is not a file
+	flags engine.OpenFlags
+	conn  connConfig
+
+	shared bool // in memory, and shared by the connections
+
+	mu     sync.Mutex
+	anchor *engine.Conn // keeps a shared database in memory
+	closed bool
+}
 
 func newLocalConnector(t dsnTarget, cfg config) (*Connector, error) {
-	return nil, errors.ErrUnsupported
+	f := &localFile{name: t.name, conn: cfg.conn}
+	if err := f.locate(); err != nil {
+		return nil, err
+	}
+	return f.connector(), nil
 }
+
+func (f *localFile) connector() *Connector { return &Connector{open: f.open, close: f.close} }
+
+// Connector makes a connector for [sql.OpenDB], with the options that are about connections. Closing either of the two
+// leaves the other one as it is.
+func (db *DB) Connector(opts ...Option) *Connector {
+	cfg := config{}
+	for _, opt := range opts {
+		opt(&cfg)
+	}
+	return (&localFile{name: db.path, path: db.path, flags: db.flags, conn: cfg.conn}).connector()
+}
+
+// memoryNumber tells the databases in memory of a program apart.
+var memoryNumber atomic.Uint64
+
+// locate finds out what the name stands for.
+func (f *localFile) locate() error {
+	f.flags = engine.OpenReadWrite | engine.OpenCreate
+	base, query, _ := strings.Cut(f.name, "?")
+	path, err := pathOfURI(base)
+	if err != nil {
+		return err
+	}
+	switch {
+	case query == "" && (path == "" || path == ":memory:"):
+		f.shared = true
+		f.name = fmt.Sprintf("file:/floe-memory-%d?vfs=memdb", memoryNumber.Add(1))
+	case isMemory(path, query):
+	default:
+		f.path = path
+	}
+	if strings.HasPrefix(f.name, "file:") {
+		f.flags |= engine.OpenURI
+	}
+	return nil
+}
+
+// isMemory tells whether a URI is of a database in memory, or is only read.
+func isMemory(path, query string) bool {
+	for part := range strings.SplitSeq(query, "&") {
+		switch part {
+		case "mode=memory", "mode=ro", "vfs=memdb":
+			return true
+		}
+	}
+	return path == "" || path == ":memory:"
+}
+
+func (f *localFile) open(ctx context.Context) (backend, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err := f.prepare(); err != nil {
+		return nil, err
+	}
+	return openLocal(ctx, f.name, f.flags, f.conn)
+}
+
+// prepare readies the file for a new connection.
+func (f *localFile) prepare() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.closed:
+		return ErrClosed
+	case f.path != "" && f.flags&engine.OpenReadOnly == 0:
+		return checkLocal(f.path)
+	case f.shared && f.anchor == nil:
+		return f.dropAnchor()
+	}
+	return nil
+}
+
+// dropAnchor begins a database in memory, of any size.
+func (f *localFile) dropAnchor() error {
+	c, err := engine.Open(f.name, f.flags)
+	if err != nil {
+		return err
+	}
+	if _, err := c.SizeLimit("main", math.MaxInt64); err != nil {
+		return errors.Join(err, c.Close())
+	}
+	f.anchor = c
+	return nil
+}
+
+func (f *localFile) close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	if f.anchor == nil {
+		return nil
+	}
+	return f.anchor.Close()
+}
+
+// localConn is a connection to a local file.
+type localConn struct {
+	conn   *engine.Conn
+	cfg    connConfig
+	shapes map[*engine.Stmt]*shape
+	rows   int // how many are open
+}
+
+var _ backend = (*localConn)(nil)
+
+func openLocal(ctx context.Context, name string, flags engine.OpenFlags, cfg connConfig) (*localConn, error) {
+	ec, err := engine.Open(name, flags)
+	if err != nil {
+		return nil, err
+	}
+	if err := prepareConn(ctx, ec, cfg); err != nil {
+		return nil, errors.Join(err, ec.Close())
+	}
+	return &localConn{conn: ec, cfg: cfg, shapes: make(map[*engine.Stmt]*shape)}, nil
+}
+
+// prepareConn does to a new connection what its configuration says.
+func prepareConn(ctx context.Context, ec *engine.Conn, cfg connConfig) error {
+	for _, p := range cfg.pragmas {
+		if err := ec.Exec(ctx, "PRAGMA "+p); err != nil {
+			return fmt.Errorf("pragma %s: %w", p, err)
+		}
+	}
+	for _, f := range cfg.onConnect {
+		if err := callOnConnect(ctx, ec, f); err != nil {
+			return fmt.Errorf("prepare the connection: %w", err)
+		}
+	}
+	return nil
+}
+
+var errOnConnectExit = errors.New("the function of WithOnConnect called runtime.Goexit")
+
+// callOnConnect calls f in a goroutine of its own: database/sql would lose a place in its pool if f panicked, or ended
+// the goroutine that asked for the connection.
+func callOnConnect(ctx context.Context, ec *engine.Conn, f func(context.Context, *engine.Conn) error) (err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err = errOnConnectExit
+		defer func() {
+			if v := recover(); v != nil {
+				err = &engine.PanicError{Value: v, Stack: debug.Stack()}
+			}
+		}()
+		err = f(ctx, ec)
+	}()
+	<-done
+	return err
+}
+
+func (c *localConn) engineConn() *engine.Conn { return c.conn }
+func (c *localConn) stream() *hrana.Stream    { return nil }
+
+func (c *localConn) ping(ctx context.Context) error { return c.conn.Exec(ctx, "SELECT 1") }
+
+// valid is asked when database/sql takes the connection back: what its user left open ends here, and not when the next
+// one comes, as it may hold locks.
+func (c *localConn) valid() bool { return c.clean() == nil }
+
+func (c *localConn) reset(context.Context) error {
+	if c.clean() != nil {
+		return driver.ErrBadConn
+	}
+	return nil
+}
+
+var errRowsOpen = errors.New("rows are still open")
+
+// clean rolls back a transaction that was left open. A connection with an error cannot be used again.
+func (c *localConn) clean() error {
+	if c.rows != 0 {
+		return errRowsOpen
+	}
+	if c.conn.AutoCommit() {
+		return nil
+	}
+	return c.conn.Exec(context.Background(), "ROLLBACK")
+}
+
+func (c *localConn) close() error { return c.conn.Close() }
+
+// exec runs all statements of query. Arguments by position go to the statements one after the other.
+func (c *localConn) exec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if len(args) == 0 {
+		before := c.conn.TotalChanges()
+		if err := c.conn.Exec(ctx, query); err != nil {
+			return nil, err
+		}
+		return c.resultSince(before), nil
+	}
+	s, err := c.conn.PrepareCachedContext(ctx, query)
+	switch {
+	case err == engine.ErrTrailing || err == engine.ErrEmpty:
+		return c.execScript(ctx, query, args)
+	case err != nil:
+		return nil, err
+	}
+	res, err := c.run(ctx, s, args)
+	return res, join(err, s.Finalize())
+}
+
+// run runs a statement to its end.
+func (c *localConn) run(ctx context.Context, s *engine.Stmt, args []driver.NamedValue) (driver.Result, error) {
+	if err := bindArgs(s, args, (*engine.Stmt).BindBlobStatic); err != nil {
+		return nil, err
+	}
+	before := c.conn.TotalChanges()
+	for {
+		more, err := s.Step(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			return c.resultSince(before), nil
+		}
+	}
+}
+
+// localResult is what a statement has changed.
+type localResult struct{ id, changes int64 }
+
+func (r localResult) LastInsertId() (int64, error) { return r.id, nil }
+func (r localResult) RowsAffected() (int64, error) { return r.changes, nil }
+
+// resultSince is the result of what was run when the connection had made that many changes. Without this number a
+// statement that changes no rows, such as CREATE TABLE, would have those of the one before.
+func (c *localConn) resultSince(total int64) driver.Result {
+	r := localResult{id: c.conn.LastInsertRowID()}
+	if c.conn.TotalChanges() != total {
+		r.changes = c.conn.Changes()
+	}
+	return r
+}
+
+// query runs query up to its first row. Of several statements those without columns are run on the way.
+func (c *localConn) query(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	s, err := c.conn.PrepareCachedContext(ctx, query)
+	switch {
+	case err == engine.ErrTrailing || err == engine.ErrEmpty:
+		return c.queryScript(ctx, query, args)
+	case err != nil:
+		return nil, err
+	}
+	return c.start(ctx, s, args, nil)
+}
+
+// join is errors.Join for a second error that mostly is nil, and is no news after a first one.
+func join(err, second error) error {
+	if err != nil {
+		return err
+	}
+	return second
+}
+
+// begin begins a transaction.
+func (c *localConn) begin(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	mode, err := c.cfg.txMode(opts)
+	if err != nil {
+		return nil, err
+	}
+	tx, err := c.conn.Begin(ctx, mode)
+	if err != nil {
+		return nil, err
+	}
+	return &localTx{ctx: ctx, tx: tx}, nil
+}
+
+// txMode is what the options of a transaction ask for.
+func (cfg connConfig) txMode(opts driver.TxOptions) (engine.TxMode, error) {
+	switch level := sql.IsolationLevel(opts.Isolation); {
+	case level != sql.LevelDefault && level != sql.LevelSerializable:
+		return 0, fmt.Errorf("begin: isolation level %s: every transaction is %s", level, sql.LevelSerializable)
+	case opts.ReadOnly:
+		return engine.TxReadOnly, nil
+	}
+	switch cfg.txLock {
+	case "IMMEDIATE":
+		return engine.TxImmediate, nil
+	case "EXCLUSIVE":
+		return engine.TxExclusive, nil
+	}
+	return engine.TxDeferred, nil
+}
+
+// localTx is a transaction. The context is for the waits of its commit.
+type localTx struct {
+	ctx context.Context
+	tx  *engine.Tx
+}
+
+// Commit rolls back what cannot be committed: for database/sql the transaction is over in any case.
+func (t *localTx) Commit() error {
+	err := t.tx.Commit(t.ctx)
+	if err != nil {
+		err = errors.Join(err, t.tx.Rollback())
+	}
+	return err
+}
+
+// Rollback does nothing to a transaction that SQLite has rolled back already.
+func (t *localTx) Rollback() error { return t.tx.Rollback() }

@@ -41,6 +41,12 @@ func (c *Conn) PrepareCached(sql string) (*Stmt, error) {
 	return c.prepareCached(context.Background(), sql)
 }
 
+// PrepareCachedContext is [Conn.PrepareCached] with a context that ends the wait for a locked schema, where the text has
+// to be compiled. The executions of the statement have contexts of their own.
+func (c *Conn) PrepareCachedContext(ctx context.Context, sql string) (*Stmt, error) {
+	return c.prepareCached(ctx, sql)
+}
+
 func (c *Conn) prepareCached(ctx context.Context, sql string) (*Stmt, error) {
 	if err := c.enter(); err != nil {
 		return nil, err

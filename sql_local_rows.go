@@ -1,0 +1,222 @@
+package floe
+
+import (
+	"context"
+	"database/sql/driver"
+	"io"
+
+	"github.com/floedb/floe/engine"
+)
+
+// shape is what the rows of a statement look like.
+type shape struct {
+	names []string
+	columnTypes
+	kinds    []columnKind // nil if all are plain
+	compiled int          // how often SQLite had compiled the statement anew
+}
+
+// maxShapes bounds how many shapes a connection remembers.
+const maxShapes = 2 * engine.DefaultCacheSize
+
+// shapeOf returns the shape of a statement that was stepped: the first step compiles it anew if the schema has changed.
+func (c *localConn) shapeOf(s *engine.Stmt) *shape {
+	compiled := s.Status(engine.StmtStatusReprepare, false)
+	if known := c.shapes[s]; known != nil && known.compiled == compiled {
+		return known
+	}
+	sh := newShape(s)
+	sh.compiled = compiled
+	if len(c.shapes) >= maxShapes {
+		clear(c.shapes)
+	}
+	c.shapes[s] = sh
+	return sh
+}
+
+func newShape(s *engine.Stmt) *shape {
+	columns := s.Columns()
+	sh := &shape{names: make([]string, len(columns)), columnTypes: make(columnTypes, len(columns))}
+	kinds, plain := make([]columnKind, len(columns)), true
+	for i, col := range columns {
+		sh.names[i], sh.columnTypes[i] = col.Name, col.DeclType
+		kinds[i] = columnKindOf(col.DeclType)
+		plain = plain && kinds[i] == columnPlain
+	}
+	if !plain {
+		sh.kinds = kinds
+	}
+	return sh
+}
+
+// localRows are the rows of a statement, and then those of the statements behind it in its text.
+type localRows struct {
+	ctx   context.Context
+	c     *localConn
+	s     *engine.Stmt
+	kept  *localStmt // whose statement it is, nil for one that goes with the rows
+	first bool       // the statement stands on a row that Next has not given yet
+	done  bool       // the statement has no more rows
+	rest  *script    // what is behind the statement, nil if that is nothing
+	*shape
+}
+
+var _ interface {
+	driver.Rows
+	driver.RowsNextResultSet
+	driver.RowsColumnTypeDatabaseTypeName
+	driver.RowsColumnTypeScanType
+	driver.RowsColumnTypeNullable
+	driver.RowsColumnTypeLength
+	driver.RowsColumnTypePrecisionScale
+} = (*localRows)(nil)
+
+// start runs a statement up to its first row: from there on it is known what the columns are.
+func (c *localConn) start(ctx context.Context, s *engine.Stmt, args []driver.NamedValue, k *localStmt) (driver.Rows, error) {
+	r := &localRows{ctx: ctx, c: c, kept: k}
+	err := bindArgs(s, args, (*engine.Stmt).BindBlob)
+	if err == nil {
+		err = r.begin(s)
+	}
+	if err != nil {
+		if k == nil {
+			err = join(err, s.Finalize())
+		}
+		return nil, err
+	}
+	if k != nil {
+		k.rows = r
+	}
+	c.rows++
+	return r, nil
+}
+
+func (c *localConn) queryScript(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	r := &localRows{ctx: ctx, c: c, rest: c.newScript(query, args), done: true, shape: &shape{}}
+	if err := r.advance(); err != nil && err != io.EOF {
+		return nil, err
+	}
+	c.rows++
+	return r, nil
+}
+
+// begin runs s, which has its arguments, up to its first row.
+func (r *localRows) begin(s *engine.Stmt) error {
+	row, err := s.Step(r.ctx)
+	if err != nil {
+		return err
+	}
+	r.s, r.first, r.done = s, row, !row
+	r.shape = r.c.shapeOf(s)
+	return nil
+}
+
+// advance begins the next statement with columns, and runs those before it.
+func (r *localRows) advance() error {
+	for {
+		s, err := r.rest.statement(r.ctx)
+		if err != nil {
+			return err
+		}
+		if s == nil {
+			return io.EOF
+		}
+		if err := r.begin(s); err != nil {
+			return join(err, s.Finalize())
+		}
+		if len(r.names) > 0 {
+			return nil
+		}
+		if err := r.release(); err != nil {
+			return err
+		}
+	}
+}
+
+// release ends the statement.
+func (r *localRows) release() error {
+	s, k := r.s, r.kept
+	r.s, r.kept, r.done = nil, nil, true
+	switch {
+	case s == nil:
+		return nil
+	case k == nil:
+		return s.Finalize()
+	case k.closed:
+		k.rows = nil
+		return s.Finalize()
+	}
+	k.rows = nil
+	return s.Reset()
+}
+
+// Columns implements [driver.Rows].
+func (r *localRows) Columns() []string { return r.names }
+
+// Next implements [driver.Rows].
+func (r *localRows) Next(dest []driver.Value) error {
+	if r.done {
+		return io.EOF
+	}
+	if r.first {
+		r.first = false
+	} else if row, err := r.s.Step(r.ctx); err != nil || !row {
+		r.done = true
+		if err == nil {
+			return io.EOF
+		}
+		r.rest = nil
+		return err
+	}
+	for i := range dest {
+		dest[i] = r.value(i)
+	}
+	return nil
+}
+
+func (r *localRows) value(i int) driver.Value {
+	v := r.s.ColumnValue(i)
+	if r.kinds == nil || r.kinds[i] == columnPlain {
+		return v
+	}
+	switch v := v.(type) {
+	case int64:
+		return r.kinds[i].ofInt(v, r.c.cfg.location)
+	case string:
+		return r.kinds[i].ofText(v, r.c.cfg.location)
+	}
+	return v
+}
+
+// HasNextResultSet implements [driver.RowsNextResultSet]. It may be wrong where nothing but comments are left.
+func (r *localRows) HasNextResultSet() bool { return r.rest != nil && r.rest.rest != "" }
+
+// NextResultSet implements [driver.RowsNextResultSet].
+func (r *localRows) NextResultSet() error {
+	err := r.release()
+	if err == nil {
+		if r.rest == nil {
+			return io.EOF
+		}
+		err = r.advance()
+	}
+	if err != nil {
+		r.rest = nil
+	}
+	return err
+}
+
+// Close implements [driver.Rows]. Statements behind that of the rows are run, as they would be by a server, unless the
+// context has ended or one of them has failed.
+func (r *localRows) Close() error {
+	if r.c == nil {
+		return nil
+	}
+	err := r.release()
+	if err == nil && r.rest != nil && r.ctx.Err() == nil {
+		err = r.rest.runRest(r.ctx)
+	}
+	r.c.rows--
+	r.c = nil
+	return err
+}

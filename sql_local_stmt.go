@@ -1,0 +1,259 @@
+package floe
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"slices"
+
+	"github.com/floedb/floe/engine"
+)
+
+// bindArgs binds args to the parameters of s. blob says how a []byte is bound.
+func bindArgs(s *engine.Stmt, args []driver.NamedValue, blob func(*engine.Stmt, int, []byte) error) error {
+	for i := range args {
+		if args[i].Name != "" || i+1 != args[i].Ordinal {
+			return bindNamed(s, args)
+		}
+	}
+	if n := s.BindCount(); n != len(args) {
+		return bindNamed(s, args) // which has the words for it
+	}
+	for i := range args {
+		if err := bindArg(s, i+1, args[i].Value, blob); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func bindArg(s *engine.Stmt, i int, v driver.Value, blob func(*engine.Stmt, int, []byte) error) error {
+	switch v := v.(type) {
+	case int64:
+		return s.BindInt64(i, v)
+	case string:
+		return s.BindText(i, v)
+	case float64:
+		return s.BindFloat(i, v)
+	case []byte:
+		return blob(s, i, v)
+	case nil:
+		return s.BindNull(i)
+	}
+	return s.Bind(i, v)
+}
+
+func bindNamed(s *engine.Stmt, args []driver.NamedValue) error {
+	list := make([]any, len(args))
+	for i, a := range args {
+		list[i] = a.Value
+		if a.Name != "" {
+			list[i] = engine.Named(a.Name, a.Value)
+		}
+	}
+	return s.BindAll(list...)
+}
+
+// localStmt is a statement that its user keeps.
+type localStmt struct {
+	c      *localConn
+	s      *engine.Stmt
+	query  string
+	rows   *localRows // that are open, nil for none
+	closed bool
+}
+
+// prepare compiles query. A text of several statements is compiled when it is run, as each may change what the next one
+// means.
+func (c *localConn) prepare(ctx context.Context, query string) (driverStmt, error) {
+	s, err := c.conn.PrepareCachedContext(ctx, query)
+	switch {
+	case err == engine.ErrTrailing || err == engine.ErrEmpty:
+		return localScript{c, query}, nil
+	case err != nil:
+		return nil, err
+	}
+	return &localStmt{c: c, s: s, query: query}, nil
+}
+
+// NumInput implements [driver.Stmt]: the arguments are counted when they are bound.
+func (k *localStmt) NumInput() int { return -1 }
+
+// Close implements [driver.Stmt]. Rows that are open keep the statement until they are closed.
+func (k *localStmt) Close() error {
+	if k.closed {
+		return nil
+	}
+	k.closed = true
+	if k.rows != nil {
+		return nil
+	}
+	return k.s.Finalize()
+}
+
+// Exec implements [driver.Stmt].
+func (k *localStmt) Exec(args []driver.Value) (driver.Result, error) {
+	return k.ExecContext(context.Background(), namedValues(args))
+}
+
+// Query implements [driver.Stmt].
+func (k *localStmt) Query(args []driver.Value) (driver.Rows, error) {
+	return k.QueryContext(context.Background(), namedValues(args))
+}
+
+// ExecContext implements [driver.StmtExecContext].
+func (k *localStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	if k.closed {
+		return nil, engine.ErrFinalized
+	}
+	if k.rows != nil {
+		return k.c.exec(ctx, k.query, args)
+	}
+	return k.c.run(ctx, k.s, args)
+}
+
+// QueryContext implements [driver.StmtQueryContext].
+func (k *localStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	if k.closed {
+		return nil, engine.ErrFinalized
+	}
+	if k.rows != nil {
+		return k.c.query(ctx, k.query, args)
+	}
+	return k.c.start(ctx, k.s, args, k)
+}
+
+func namedValues(args []driver.Value) []driver.NamedValue {
+	named := make([]driver.NamedValue, len(args))
+	for i, v := range args {
+		named[i] = driver.NamedValue{Ordinal: i + 1, Value: v}
+	}
+	return named
+}
+
+// localScript is a text of several statements, or of none, that its user keeps.
+type localScript struct {
+	c     *localConn
+	query string
+}
+
+func (k localScript) NumInput() int { return -1 }
+func (k localScript) Close() error  { return nil }
+
+func (k localScript) Exec(args []driver.Value) (driver.Result, error) {
+	return k.c.exec(context.Background(), k.query, namedValues(args))
+}
+
+func (k localScript) Query(args []driver.Value) (driver.Rows, error) {
+	return k.c.query(context.Background(), k.query, namedValues(args))
+}
+
+func (k localScript) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	return k.c.exec(ctx, k.query, args)
+}
+
+func (k localScript) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	return k.c.query(ctx, k.query, args)
+}
+
+// script is a text of several statements that is being run, with the arguments for them.
+type script struct {
+	c    *localConn
+	rest string
+	args []driver.NamedValue
+	next int    // the first argument by position that no statement had yet
+	used []bool // by argument: those with a name, which every statement may have
+}
+
+func (c *localConn) newScript(query string, args []driver.NamedValue) *script {
+	return &script{c: c, rest: query, args: args, used: make([]bool, len(args))}
+}
+
+// statement compiles the next statement and binds what it needs of the arguments. It is nil at the end.
+func (p *script) statement(ctx context.Context) (*engine.Stmt, error) {
+	for p.rest != "" {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		s, rest, err := p.c.conn.PrepareTail(p.rest)
+		if err != nil {
+			return nil, err
+		}
+		p.rest = rest
+		if s == nil {
+			continue
+		}
+		if err := p.bind(s); err != nil {
+			return nil, join(err, s.Finalize())
+		}
+		return s, nil
+	}
+	return nil, p.allUsed()
+}
+
+// bind binds the arguments by name that s has parameters for, and those by position that come next to the others.
+func (p *script) bind(s *engine.Stmt) error {
+	var list []any
+	left := s.BindCount()
+	for i, a := range p.args {
+		if a.Name == "" {
+			continue
+		}
+		if n := countNamed(s, a.Name); n > 0 {
+			list = append(list, engine.Named(a.Name, a.Value))
+			p.used[i] = true
+			left -= n
+		}
+	}
+	for ; left > 0 && p.next < len(p.args); p.next++ {
+		if a := p.args[p.next]; a.Name == "" {
+			list = append(list, a.Value)
+			p.used[p.next] = true
+			left--
+		}
+	}
+	return s.BindAll(list...)
+}
+
+func countNamed(s *engine.Stmt, name string) (n int) {
+	for _, prefix := range []string{":", "@", "$"} {
+		if s.BindIndex(prefix+name) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// allUsed tells about an argument that no statement had a parameter for.
+func (p *script) allUsed() error {
+	i := slices.Index(p.used, false)
+	switch {
+	case i < 0:
+		return nil
+	case p.args[i].Name != "":
+		return fmt.Errorf("no parameter named %q", p.args[i].Name)
+	}
+	return fmt.Errorf("%d arguments are more than there are parameters for", len(p.args))
+}
+
+func (c *localConn) execScript(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	p := c.newScript(query, args)
+	before := c.conn.TotalChanges()
+	if err := p.runRest(ctx); err != nil {
+		return nil, err
+	}
+	return c.resultSince(before), nil
+}
+
+// runRest runs all that is left.
+func (p *script) runRest(ctx context.Context) error {
+	for {
+		s, err := p.statement(ctx)
+		if err != nil || s == nil {
+			return err
+		}
+		if err := join(s.Exec(ctx), s.Finalize()); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package floe
+
+import (
+	"database/sql"
+	"database/sql/driver"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// columnKind says what the declared type of a column makes of some of its values.
+type columnKind uint8
+
+const (
+	columnPlain columnKind = iota // nothing: a value is what its storage class says
+	columnBool                    // INTEGER 0 and 1 are false and true
+	columnTime                    // TEXT and INTEGER are times
+)
+
+// columnKindOf looks at the first word of a declared type: DATETIME(6) and "timestamp with time zone" are times too.
+func columnKindOf(declared string) columnKind {
+	switch strings.ToUpper(firstWord(declared)) {
+	case "BOOLEAN", "BOOL":
+		return columnBool
+	case "DATE", "DATETIME", "TIMESTAMP":
+		return columnTime
+	}
+	return columnPlain
+}
+
+func firstWord(declared string) string {
+	declared = strings.TrimLeft(declared, " \t\n\r")
+	if i := strings.IndexAny(declared, " \t\n\r("); i >= 0 {
+		return declared[:i]
+	}
+	return declared
+}
+
+// ofInt converts an INTEGER. loc is the zone of times, nil for UTC.
+func (k columnKind) ofInt(v int64, loc *time.Location) driver.Value {
+	switch {
+	case k == columnBool && (v == 0 || v == 1):
+		return v == 1
+	case k == columnTime:
+		return inZone(unixTime(v), loc)
+	}
+	return v
+}
+
+// ofText converts a TEXT. One that is no time stays what it is.
+func (k columnKind) ofText(v string, loc *time.Location) driver.Value {
+	if k == columnTime {
+		if t, ok := parseTime(v); ok {
+			return inZone(t, loc)
+		}
+	}
+	return v
+}
+
+// maxUnixSeconds is the largest number, and the negative one the least, that are seconds since 1970 and not
+// milliseconds. It is a time in the year 33658 in the one, and 2001 in the other.
+const maxUnixSeconds = 1e12
+
+func unixTime(v int64) time.Time {
+	if v > maxUnixSeconds || v < -maxUnixSeconds {
+		return time.UnixMilli(v).UTC()
+	}
+	return time.Unix(v, 0).UTC()
+}
+
+func inZone(t time.Time, loc *time.Location) time.Time {
+	if loc == nil {
+		return t
+	}
+	return t.In(loc)
+}
+
+// columnTypes are the declared types of the columns of a result, "" for an expression. Rows of every mode have it
+// inside, for what database/sql tells about columns.
+type columnTypes []string
+
+// ColumnTypeDatabaseTypeName implements [driver.RowsColumnTypeDatabaseTypeName]: the declared type in upper case,
+// without a length.
+func (c columnTypes) ColumnTypeDatabaseTypeName(i int) string {
+	name, rest, ok := strings.Cut(c[i], "(")
+	if _, behind, closed := strings.Cut(rest, ")"); ok && closed {
+		name = strings.TrimRight(name, " ") + behind
+	}
+	return strings.ToUpper(strings.TrimSpace(name))
+}
+
+// ColumnTypeScanType implements [driver.RowsColumnTypeScanType].
+func (c columnTypes) ColumnTypeScanType(i int) reflect.Type { return scanTypeOf(c[i]) }
+
+// ColumnTypeNullable implements [driver.RowsColumnTypeNullable]: every column of a result can be NULL, as an outer join
+// makes those of a table NULL that cannot be there.
+func (c columnTypes) ColumnTypeNullable(int) (nullable, ok bool) { return true, true }
+
+// ColumnTypeLength implements [driver.RowsColumnTypeLength]: the N of VARCHAR(N), which SQLite does not enforce.
+func (c columnTypes) ColumnTypeLength(i int) (length int64, ok bool) {
+	if t := scanTypeOf(c[i]); t != typeString && t != typeBytes {
+		return 0, false
+	}
+	if length, _, ok := sizesOf(c[i]); ok {
+		return length, true
+	}
+	return math.MaxInt64, true
+}
+
+// ColumnTypePrecisionScale implements [driver.RowsColumnTypePrecisionScale]: the numbers in DECIMAL(10, 2).
+func (c columnTypes) ColumnTypePrecisionScale(i int) (precision, scale int64, ok bool) {
+	switch strings.ToUpper(firstWord(c[i])) {
+	case "DECIMAL", "NUMERIC", "DEC", "NUMBER":
+		return sizesOf(c[i])
+	}
+	return 0, 0, false
+}
+
+// sizesOf returns the numbers in the parentheses of a declared type; the second one may be missing.
+func sizesOf(declared string) (first, second int64, ok bool) {
+	_, sizes, _ := strings.Cut(declared, "(")
+	sizes, _, closed := strings.Cut(sizes, ")")
+	a, b, two := strings.Cut(sizes, ",")
+	first, err := strconv.ParseInt(strings.TrimSpace(a), 10, 64)
+	if err == nil && two {
+		second, err = strconv.ParseInt(strings.TrimSpace(b), 10, 64)
+	}
+	return first, second, err == nil && closed
+}
+
+var (
+	typeInt    = reflect.TypeFor[sql.NullInt64]()
+	typeFloat  = reflect.TypeFor[sql.NullFloat64]()
+	typeString = reflect.TypeFor[sql.NullString]()
+	typeBytes  = reflect.TypeFor[[]byte]()
+	typeBool   = reflect.TypeFor[sql.NullBool]()
+	typeTime   = reflect.TypeFor[sql.NullTime]()
+	typeAny    = reflect.TypeFor[any]()
+)
+
+// scanTypeOf follows SQLite's rules of affinity, see https://sqlite.org/datatype3.html#affinity_name_examples. Numbers
+// that may be INTEGER or REAL, and expressions, are an any.
+func scanTypeOf(declared string) reflect.Type {
+	switch columnKindOf(declared) {
+	case columnBool:
+		return typeBool
+	case columnTime:
+		return typeTime
+	}
+	declared = strings.ToUpper(declared)
+	has := func(part string) bool { return strings.Contains(declared, part) }
+	switch {
+	case has("INT"):
+		return typeInt
+	case has("CHAR") || has("CLOB") || has("TEXT"):
+		return typeString
+	case has("BLOB"):
+		return typeBytes
+	case has("REAL") || has("FLOA") || has("DOUB"):
+		return typeFloat
+	}
+	return typeAny
+}
