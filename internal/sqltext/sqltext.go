@@ -18,6 +18,10 @@ type Statement struct {
 	Keyword string   // the first word in upper case, such as SELECT; empty when it begins with something else
 	Tx      TxEffect // what it does to the transaction it runs in, when it succeeds
 
+	// Reads is true for SELECT and VALUES, also behind WITH, and for EXPLAIN: these change nothing, unless a function
+	// does that they call. It is false for a PRAGMA, which may.
+	Reads bool
+
 	// Params has the name of each parameter, with its prefix, as SQLite has it: ":a", "@a", "$a", "?5", and "" for one
 	// without a name. The first is that of parameter 1.
 	Params []string
@@ -61,7 +65,7 @@ func First(sql string) (st Statement, n int) {
 	if s.tokens == 0 {
 		return Statement{}, len(sql)
 	}
-	st = Statement{SQL: sql[s.first:s.last], Offset: s.first, Keyword: s.words[0], Params: s.params.names, Tx: s.txEffect()}
+	st = Statement{SQL: sql[s.first:s.last], Offset: s.first, Keyword: s.words[0], Params: s.params.names, Tx: s.txEffect(), Reads: s.reads()}
 	return st, s.pos
 }
 
@@ -74,7 +78,9 @@ type scanner struct {
 	tokens      int
 	words       [5]string // the first tokens in upper case, "" for one that is no word
 	params      params
-	inTrigger   bool // semicolons belong to the statement
+	inTrigger   bool   // semicolons belong to the statement
+	depth       int    // of parentheses
+	verb        string // of a statement that begins with WITH: what follows that
 }
 
 // statement reads up to the end of the first statement, and over the semicolon there.
@@ -107,8 +113,15 @@ func (s *scanner) take(kind tokenKind, token string) {
 		s.words[s.tokens] = strings.ToUpper(token)
 	}
 	s.tokens++
-	if kind == param {
+	switch {
+	case kind == param:
 		s.params.add(token)
+	case token == "(":
+		s.depth++
+	case token == ")":
+		s.depth--
+	case kind == word && s.depth == 0 && s.words[0] == "WITH" && s.verb == "":
+		s.verb = verb(token)
 	}
 	if s.tokens <= len(s.words) && kind == word {
 		s.inTrigger = s.inTrigger || s.createsTrigger()
@@ -145,6 +158,28 @@ func (s *scanner) atEnd() bool {
 	return false
 }
 
+// verb gives the word in upper case when it is one that WITH can stand before.
+func verb(word string) string {
+	if len(word) > len("REPLACE") {
+		return ""
+	}
+	switch w := strings.ToUpper(word); w {
+	case "SELECT", "VALUES", "INSERT", "REPLACE", "UPDATE", "DELETE":
+		return w
+	}
+	return ""
+}
+
+func (s *scanner) reads() bool {
+	switch s.words[0] {
+	case "SELECT", "VALUES", "EXPLAIN":
+		return true
+	case "WITH":
+		return s.verb == "SELECT" || s.verb == "VALUES"
+	}
+	return false
+}
+
 func (s *scanner) txEffect() TxEffect {
 	switch s.words[0] {
 	case "BEGIN":
@@ -171,22 +206,27 @@ type params struct {
 	named map[string]bool // those with a name that is no number, once there are many parameters
 }
 
-// add takes the next parameter: one with a number has that, one with a name that it had before has the same number
-// again, and every other one has the number after the highest so far.
-func (p *params) add(token string) {
-	if token[0] != '?' {
-		if !p.has(token) {
-			p.names = append(p.names, token)
-		}
-		return
-	}
-	if token == "?" {
+// add takes the next parameter and gives its number: one with a number has that, one with a name that it had before has
+// the same number again, and every other one has the number after the highest so far.
+func (p *params) add(token string) int {
+	switch {
+	case token == "?":
 		p.names = append(p.names, "")
-		return
+		return len(p.names)
+	case token[0] == '?':
+		return p.addNumbered(token)
+	case p.has(token):
+		return slices.Index(p.names, token) + 1
 	}
+	p.names = append(p.names, token)
+	return len(p.names)
+}
+
+// addNumbered takes one with a number. SQLite refuses numbers that are too high, so they are left out.
+func (p *params) addNumbered(token string) int {
 	n, err := strconv.Atoi(token[1:])
 	if err != nil || n < 1 || n > MaxParams {
-		return // SQLite refuses it
+		return MaxParams + 1
 	}
 	for len(p.names) < n {
 		p.names = append(p.names, "")
@@ -194,6 +234,7 @@ func (p *params) add(token string) {
 	if p.names[n-1] == "" {
 		p.names[n-1] = token
 	}
+	return n
 }
 
 // has tells whether a parameter with a name was there before. A search through many would take too long.
@@ -211,4 +252,21 @@ func (p *params) has(name string) bool {
 	had := p.named[name]
 	p.named[name] = true
 	return had
+}
+
+// Numbered gives the text of the statement with each parameter as a question mark and its number. That changes the name
+// of a column which has none but the text of an expression.
+func (st Statement) Numbered() string {
+	var b strings.Builder
+	var p params
+	for rest := st.SQL; rest != ""; {
+		kind, n := next(rest)
+		token := rest[:n]
+		rest = rest[n:]
+		if kind == param {
+			token = "?" + strconv.Itoa(p.add(token))
+		}
+		b.WriteString(token)
+	}
+	return b.String()
 }

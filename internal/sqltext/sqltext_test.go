@@ -17,14 +17,14 @@ func TestSplitGivesStatementsWithWhatTheyBeginWith(t *testing.T) {
 	}{
 		{"", nil},
 		{" -- nothing\n; /* at */ ;; /* all", nil},
-		{"select 1", []Statement{{SQL: "select 1", Keyword: "SELECT"}}},
-		{" /* a */ Select 1 /* b */ ; -- c", []Statement{{SQL: "Select 1", Offset: 9, Keyword: "SELECT"}}},
+		{"select 1", []Statement{{SQL: "select 1", Keyword: "SELECT", Reads: true}}},
+		{" /* a */ Select 1 /* b */ ; -- c", []Statement{{SQL: "Select 1", Offset: 9, Keyword: "SELECT", Reads: true}}},
 		{"SELECT ';', \";\", `;`, [;] -- ;\n, 1;VALUES(2)", []Statement{
-			{SQL: "SELECT ';', \";\", `;`, [;] -- ;\n, 1", Keyword: "SELECT"},
-			{SQL: "VALUES(2)", Offset: 35, Keyword: "VALUES"},
+			{SQL: "SELECT ';', \";\", `;`, [;] -- ;\n, 1", Keyword: "SELECT", Reads: true},
+			{SQL: "VALUES(2)", Offset: 35, Keyword: "VALUES", Reads: true},
 		}},
 		{"SELECT 'it''s;', x';'; (SELECT 1)", []Statement{
-			{SQL: "SELECT 'it''s;', x';'", Keyword: "SELECT"},
+			{SQL: "SELECT 'it''s;', x';'", Keyword: "SELECT", Reads: true},
 			{SQL: "(SELECT 1)", Offset: 23},
 		}},
 		{"begin; savepoint a; rollback to a; release a; rollback", []Statement{
@@ -39,10 +39,43 @@ func TestSplitGivesStatementsWithWhatTheyBeginWith(t *testing.T) {
 			{SQL: "END TRANSACTION", Offset: 39, Keyword: "END", Tx: TxEnd},
 			{SQL: "COMMIT", Offset: 56, Keyword: "COMMIT", Tx: TxEnd},
 		}},
-		{"\ufeffEXPLAIN COMMIT", []Statement{{SQL: "EXPLAIN COMMIT", Offset: 3, Keyword: "EXPLAIN"}}},
+		{"\ufeffEXPLAIN COMMIT", []Statement{{SQL: "EXPLAIN COMMIT", Offset: 3, Keyword: "EXPLAIN", Reads: true}}},
 	} {
 		if diff := cmp.Diff(c.want, Split(c.sql)); diff != "" {
 			t.Errorf("Split(%q): (-want +got)\n%s", c.sql, diff)
+		}
+	}
+}
+
+// A name of a table after WITH may be REPLACE, which is no reserved word; the statement then seems to write.
+func TestWhetherAStatementReadsIsKnown(t *testing.T) {
+	for sql, want := range map[string]bool{
+		"select 1": true, "VALUES (1)": true, "EXPLAIN DELETE FROM t": true,
+		"WITH a(x) AS (DELETE), select_(y) AS (SELECT 1) SELECT 1": true,
+		"with recursive a as materialized (values(1)) values(2)":   true,
+		"WITH a AS (SELECT 1) INSERT INTO t SELECT 1":              false,
+		"WITH a AS (SELECT 1) REPLACE INTO t SELECT 1":             false,
+		"WITH a AS (SELECT 1) UPDATE t SET x = 1":                  false,
+		"WITH a AS (SELECT 1) DELETE FROM t":                       false,
+		"DELETE FROM t RETURNING 1":                                false,
+		"PRAGMA user_version":                                      false,
+		"(SELECT 1)":                                               false,
+		"BEGIN":                                                    false,
+	} {
+		if got := Split(sql)[0].Reads; got != want {
+			t.Errorf("%s: Reads is %v, want %v", sql, got, want)
+		}
+	}
+}
+
+func TestNumberedNamesTheSameParameters(t *testing.T) {
+	for sql, want := range map[string]string{
+		"SELECT ?, :a, ?3, ':a', :a, @a /* ? */, ? -- ?": "SELECT ?1, ?2, ?3, ':a', ?2, ?4 /* ? */, ?5",
+		"SELECT $a::b(c), ?":                             "SELECT ?1, ?2",
+		"SELECT 1":                                       "SELECT 1",
+	} {
+		if got := Split(sql)[0].Numbered(); got != want {
+			t.Errorf("Numbered(%q) = %q, want %q", sql, got, want)
 		}
 	}
 }
