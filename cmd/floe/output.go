@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"strconv"
 	"text/tabwriter"
 
@@ -47,6 +48,16 @@ func frameText(p floe.Position) string {
 		return "no frame yet"
 	}
 	return "frame " + strconv.FormatUint(p.FrameNo, 10)
+}
+
+// isTerminal tells whether what is written to w is seen on a terminal.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	_, ok = terminalWidth(f)
+	return ok
 }
 
 // plural gives n with its noun: "1 frame", "2 frames".

@@ -2,28 +2,29 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
-	"math"
 	"regexp"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
-	"github.com/floedb/floe"
-	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/cmd/floe/internal/render"
+	"github.com/floedb/floe/cmd/floe/internal/session"
 )
 
 func newQuery() *cobra.Command {
-	var asJSON bool
+	var (
+		asJSON bool
+		on     remote
+	)
 	cmd := &cobra.Command{
-		Use:   "query PATH SQL [ARG...]",
+		Use:   "query PATH|URL SQL [ARG...]",
 		Short: "Run one SQL statement",
-		Long: `Query runs one statement on the database at PATH, which must exist. A replica is
-opened for reading only; a local or a frozen database may be written to.
+		Long: `Query runs one statement on the database at PATH, which must exist, or on that of
+the server at URL. A local or a frozen database may be written to, and a server's.
+A replica is opened for reading only.
 
 Each ARG is bound to the next parameter of the statement:
 
@@ -45,91 +46,52 @@ statement fail after its first rows, the object is not complete and the exit
 status is 1.`,
 		Example: `  floe query app.db 'SELECT * FROM users WHERE name = ?' ada
   floe query app.db 'SELECT * FROM readings WHERE celsius < ?' -- -10
-  floe query app.db 'SELECT count(*) AS n FROM users' --json`,
-		Args: takes("PATH", "SQL", "ARG..."),
+  floe query app.db 'SELECT count(*) AS n FROM users' --json
+  FLOE_AUTH_TOKEN=... floe query libsql://db.example.com 'DELETE FROM users WHERE id = ?' 42`,
+		Args: takes("PATH|URL", "SQL", "ARG..."),
 		RunE: runs(func(cmd *cobra.Command, args []string) error {
-			return query(cmd, args[0], args[1], args[2:], asJSON)
+			target := on.target(args[0])
+			target.MustExist = true
+			return query(cmd, target, args[1], args[2:], asJSON)
 		}),
 	}
+	on.addAccess(cmd)
 	addJSON(cmd, &asJSON)
 	return cmd
 }
 
-func query(cmd *cobra.Command, path, sql string, args []string, asJSON bool) error {
+func query(cmd *cobra.Command, target session.Target, sql string, args []string, asJSON bool) (err error) {
+	if err := session.CheckArgs(sql, len(args)); err != nil {
+		return err
+	}
 	ctx := cmd.Context()
-	st, err := inspectExisting(path)
+	sess, err := target.Open(ctx)
 	if err != nil {
 		return err
 	}
-	open := floe.Open
-	if st.Role == floe.RoleReplica {
-		open = floe.OpenReadOnly
-	}
-	db, err := open(ctx, path)
+	buf := bufio.NewWriter(cmd.OutOrStdout())
+	defer func() { err = errors.Join(err, buf.Flush(), sess.Close()) }()
+	rows := render.New(safeFor(cmd.OutOrStdout(), buf), render.Options{Mode: modeOf(asJSON), Headers: true})
+	res, err := sess.Run(ctx, sql, bindings(args), rows)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	out := bufio.NewWriter(cmd.OutOrStdout())
-	err = runStatement(ctx, conn, st.Role, sql, bindings(args), newRowWriter(out, asJSON))
-	return errors.Join(err, out.Flush(), conn.Close())
+	return rows.End(res.Changes, res.Writes)
 }
 
-// runStatement runs the one statement in sql and writes what it gives.
-func runStatement(ctx context.Context, conn *floe.Conn, role floe.Role, sql string, args []any, w rowWriter) error {
-	s, err := conn.Prepare(sql)
-	if err != nil {
-		return err
+func modeOf(asJSON bool) string {
+	if asJSON {
+		return render.JSON
 	}
-	defer s.Finalize()
-	writes := !s.ReadOnly()
-	if writes && role == floe.RoleReplica {
-		return floe.ErrIsReplica
-	}
-	if n := s.BindCount(); n != len(args) {
-		return fmt.Errorf("the statement has %s, and %d were given", plural(n, "parameter"), len(args))
-	}
-	for i, v := range args {
-		if err := s.Bind(i+1, v); err != nil {
-			return err
-		}
-	}
-	before := conn.TotalChanges()
-	if err := writeRows(ctx, s, w); err != nil {
-		return err
-	}
-	return w.end(conn.TotalChanges()-before, writes)
+	return render.Table
 }
 
-func writeRows(ctx context.Context, s *engine.Stmt, w rowWriter) error {
-	more, err := s.Step(ctx)
-	if err != nil {
-		return err
+// safeFor gives a writer to buf that keeps commands to the terminal out of what is written, if out is a terminal.
+func safeFor(out, buf io.Writer) io.Writer {
+	if isTerminal(out) {
+		return render.Terminal(buf)
 	}
-	names := make([]string, s.ColumnCount())
-	for i := range names {
-		names[i] = s.ColumnName(i)
-	}
-	if err := w.begin(names); err != nil {
-		return err
-	}
-	row := make([]any, len(names))
-	for more {
-		for i := range row {
-			row[i] = s.ColumnValue(i)
-		}
-		if err := w.row(row); err != nil {
-			return err
-		}
-		if more, err = s.Step(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	return buf
 }
 
 var (
@@ -172,53 +134,4 @@ func binding(arg string) any {
 		return arg[1 : len(arg)-1]
 	}
 	return arg
-}
-
-// rowWriter writes the rows of a result.
-type rowWriter interface {
-	begin(columns []string) error
-	row(values []any) error // values are int64, float64, string, []byte or nil
-	end(changes int64, writes bool) error
-}
-
-func newRowWriter(w io.Writer, asJSON bool) rowWriter {
-	if asJSON {
-		return &jsonRows{w: w}
-	}
-	return &tableRows{w: w}
-}
-
-// valueText gives a value as a table shows it.
-func valueText(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return "NULL"
-	case int64:
-		return strconv.FormatInt(v, 10)
-	case float64:
-		return realText(v)
-	case []byte:
-		return "x'" + hex.EncodeToString(v) + "'"
-	}
-	return fmt.Sprint(v)
-}
-
-// realText gives a real number so that it is seen to be one, and comes back the
-// same when it is read.
-func realText(x float64) string {
-	if math.IsInf(x, 0) {
-		return infinityText(x)
-	}
-	text := strconv.FormatFloat(x, 'g', -1, 64)
-	if integerPattern.MatchString(text) {
-		text += ".0"
-	}
-	return text
-}
-
-func infinityText(x float64) string {
-	if x < 0 {
-		return "-Inf"
-	}
-	return "Inf"
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/floedb/floe/cmd/floe/internal/render"
 )
 
 func TestQueryKeepsEveryTypeInJSON(t *testing.T) {
@@ -71,7 +73,7 @@ func TestQueryRefusesWhatIsNotOneStatement(t *testing.T) {
 
 func TestQueryPrintsLongTablesWhole(t *testing.T) {
 	path := localDB(t)
-	const n = 3 * measuredRows
+	const n = 3 * render.MeasuredRows
 	got := floeDone(t, "query", path, "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < ?) SELECT i FROM c", "3000")
 	if lines := strings.Count(got, "\n"); lines != n+2 {
 		t.Errorf("%d lines for %d rows, a head and a rule", lines, n)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/floedb/floe"
+	"github.com/floedb/floe/cmd/floe/internal/session"
 )
 
 // tokenVariable names the environment variable that holds an auth token, so that
@@ -103,11 +104,19 @@ func (r *remote) requireURL() error {
 
 // options gives the flags, and what the environment adds, as options.
 func (r *remote) options(more ...floe.Option) []floe.Option {
-	token := r.token
-	if token == "" {
-		token = os.Getenv(tokenVariable)
+	return append(more, floe.WithAuthToken(r.authToken()), floe.WithNamespace(r.namespace))
+}
+
+// target is the database called name, with the flags.
+func (r *remote) target(name string) session.Target {
+	return session.Target{Name: name, Token: r.authToken(), Namespace: r.namespace}
+}
+
+func (r *remote) authToken() string {
+	if r.token != "" {
+		return r.token
 	}
-	return append(more, floe.WithAuthToken(token), floe.WithNamespace(r.namespace))
+	return os.Getenv(tokenVariable)
 }
 
 const serverUsage = "`URL` of the server: libsql://host, https://host or http://host:port"

@@ -1,0 +1,102 @@
+package session
+
+import (
+	"context"
+	"errors"
+
+	"github.com/floedb/floe"
+	"github.com/floedb/floe/engine"
+)
+
+// local is a session on a file of this machine.
+type local struct {
+	conn     *engine.Conn
+	close    func() error
+	readOnly error // why statements that write are refused; nil where they are not
+}
+
+// openFile opens the file at path. A replica is opened for reading.
+func openFile(ctx context.Context, path string, role floe.Role) (*local, error) {
+	open, readOnly := floe.Open, error(nil)
+	if role == floe.RoleReplica {
+		open, readOnly = floe.OpenReadOnly, floe.ErrIsReplica
+	}
+	db, err := open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &local{conn: conn.Conn, readOnly: readOnly, close: func() error { return errors.Join(conn.Close(), db.Close()) }}, nil
+}
+
+func (l *local) Run(ctx context.Context, sql string, args []any, rows Rows) (Result, error) {
+	s, err := l.prepare(ctx, sql)
+	if err != nil {
+		return Result{}, err
+	}
+	res, err := l.runStmt(ctx, s, args, rows)
+	return res, errors.Join(err, s.Finalize())
+}
+
+func (l *local) prepare(ctx context.Context, sql string) (*engine.Stmt, error) {
+	s, err := l.conn.PrepareCached(sql)
+	if err == nil && l.readOnly != nil && !s.ReadOnly() {
+		return nil, errors.Join(l.readOnly, s.Finalize())
+	}
+	return s, err
+}
+
+func (l *local) runStmt(ctx context.Context, s *engine.Stmt, args []any, rows Rows) (Result, error) {
+	if err := s.BindAll(args...); err != nil {
+		return Result{}, err
+	}
+	res := Result{Columns: s.ColumnCount(), Writes: !s.ReadOnly()}
+	before := l.conn.TotalChanges()
+	err := stepAll(ctx, s, rows)
+	res.Changes = l.conn.TotalChanges() - before
+	return res, err
+}
+
+func stepAll(ctx context.Context, s *engine.Stmt, rows Rows) error {
+	more, err := s.Step(ctx)
+	if err != nil {
+		return err
+	}
+	names := make([]string, s.ColumnCount())
+	for i := range names {
+		names[i] = s.ColumnName(i)
+	}
+	if err := rows.Begin(names); err != nil {
+		return err
+	}
+	row := make([]any, len(names))
+	for more {
+		for i := range row {
+			row[i] = s.ColumnValue(i)
+		}
+		if err := rows.Row(row); err != nil {
+			return err
+		}
+		if more, err = s.Step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *local) RunBatch(ctx context.Context, statements []string) (done int, err error) {
+	for _, sql := range statements {
+		if _, err := l.Run(ctx, sql, nil, Discard); err != nil {
+			return done, err
+		}
+		done++
+	}
+	return done, nil
+}
+
+func (l *local) InTx() bool             { return !l.conn.AutoCommit() }
+func (l *local) Replica() *floe.Replica { return nil }
+func (l *local) Close() error           { return l.close() }

@@ -1,0 +1,229 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/floedb/floe"
+	"github.com/floedb/floe/hrana"
+	"github.com/floedb/floe/internal/sqltext"
+)
+
+// remote is a session on a server. Its stream is made when it is needed, and again when it was lost.
+type remote struct {
+	client *hrana.Client
+	stream *hrana.Stream // nil when there is none
+	inTx   bool
+	index  hrana.Index // the latest replication index of what was run
+}
+
+// goodbye is how long the closing of a stream may take.
+const goodbye = 2 * time.Second
+
+// openRemote makes a session of a URL. Nothing is sent before the first statement.
+func openRemote(url string, opts ...hrana.Option) (*remote, error) {
+	client, err := hrana.Open(url, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return &remote{client: client}, nil
+}
+
+func (r *remote) Run(ctx context.Context, sql string, args []any, rows Rows) (res Result, err error) {
+	values, err := hranaValues(args)
+	if err != nil {
+		return Result{}, err
+	}
+	st, _ := sqltext.First(sql)
+	batch := hrana.Batch{Steps: []hrana.BatchStep{{Stmt: hrana.Stmt{SQL: sql, Args: values}}}}
+	err = r.onStream(ctx, func(s *hrana.Stream) error {
+		res, err = r.runCursor(ctx, s, batch, rows)
+		return err
+	})
+	err = r.followTx(ctx, st.Tx != sqltext.TxNone, err)
+	res.Writes = r.writes(ctx, st, res)
+	if !res.Writes {
+		res.Changes = 0
+	}
+	return res, err
+}
+
+// onStream has do use the stream. A stream that the server no longer knows, outside of a transaction, is replaced once:
+// what was asked of it did not run.
+func (r *remote) onStream(ctx context.Context, do func(*hrana.Stream) error) error {
+	fresh := r.stream == nil
+	for {
+		if r.stream == nil {
+			s, err := r.client.OpenStream(ctx)
+			if err != nil {
+				return err
+			}
+			r.stream = s
+		}
+		err := do(r.stream)
+		if r.stream.Err() == nil {
+			return err
+		}
+		r.stream = nil
+		if fresh || r.inTx || !errors.Is(err, hrana.ErrNotExecuted) {
+			return err
+		}
+		fresh = true
+	}
+}
+
+func (r *remote) runCursor(ctx context.Context, s *hrana.Stream, batch hrana.Batch, rows Rows) (res Result, err error) {
+	cur, err := s.Cursor(ctx, batch)
+	if err != nil {
+		return Result{}, err
+	}
+	defer func() {
+		r.index = r.index.Later(cur.ReplicationIndex())
+		err = errors.Join(err, cur.Close())
+	}()
+	for cur.NextStep() {
+		if res, err = oneStep(cur, rows); err != nil {
+			return res, err
+		}
+	}
+	return res, cur.Err()
+}
+
+func oneStep(cur *hrana.Cursor, rows Rows) (Result, error) {
+	names := make([]string, 0, len(cur.Cols()))
+	for _, c := range cur.Cols() {
+		names = append(names, c.Name)
+	}
+	begun := false
+	row := make([]any, len(names))
+	for cur.NextRow() {
+		if !begun {
+			if err := rows.Begin(names); err != nil {
+				return Result{}, err
+			}
+			begun = true
+		}
+		for i, v := range cur.Row() {
+			row[i] = goValue(v)
+		}
+		if err := rows.Row(row); err != nil {
+			return Result{}, err
+		}
+	}
+	res := Result{Columns: len(names), Changes: int64(cur.StepResult().RowsAffected)}
+	if err := cur.StepErr(); err != nil {
+		return res, err
+	}
+	if !begun && cur.Err() == nil {
+		return res, rows.Begin(names)
+	}
+	return res, nil
+}
+
+// followTx learns whether a transaction is open, if a statement may have begun or ended one. It gives err more words
+// when the transaction went with the stream.
+func (r *remote) followTx(ctx context.Context, mayChange bool, err error) error {
+	switch {
+	case r.stream == nil && r.inTx:
+		r.inTx = false
+		return fmt.Errorf("%w: %w", ErrTxLost, err)
+	case r.stream == nil || !mayChange && (err == nil || !r.inTx):
+		return err
+	}
+	autocommit, askErr := r.stream.Autocommit(ctx)
+	if askErr != nil {
+		if r.stream.Err() != nil {
+			r.stream, r.inTx = nil, false
+		}
+		return errors.Join(err, fmt.Errorf("ask whether a transaction is open: %w", askErr))
+	}
+	r.inTx = !autocommit
+	return err
+}
+
+var (
+	readers = []string{"SELECT", "VALUES", "EXPLAIN", "PRAGMA"}
+	writers = []string{"INSERT", "REPLACE", "UPDATE", "DELETE"}
+)
+
+// writes tells whether a statement changes rows. Only for the few whose first word does not say it, the server is asked.
+func (r *remote) writes(ctx context.Context, st sqltext.Statement, res Result) bool {
+	switch {
+	case slices.Contains(readers, st.Keyword):
+		return false
+	case slices.Contains(writers, st.Keyword):
+		return true
+	case st.Keyword != "WITH":
+		return false
+	case r.stream == nil:
+		return res.Changes > 0
+	}
+	d, err := r.stream.Describe(ctx, st.SQL)
+	return err == nil && !d.IsReadOnly
+}
+
+// RunBatch sends all statements at once.
+func (r *remote) RunBatch(ctx context.Context, statements []string) (done int, err error) {
+	var b hrana.Batch
+	for i, sql := range statements {
+		step := hrana.BatchStep{Stmt: hrana.Stmt{SQL: sql, NoRows: true}}
+		if i > 0 {
+			step.Condition = hrana.OK(i - 1)
+		}
+		b.Steps = append(b.Steps, step)
+	}
+	var res *hrana.BatchResult
+	err = r.onStream(ctx, func(s *hrana.Stream) error {
+		res, err = s.Batch(ctx, b)
+		return err
+	})
+	if err == nil {
+		r.index = r.index.Later(res.ReplicationIndex)
+		err = res.Err()
+		done = slices.IndexFunc(res.Steps, func(s hrana.StepResult) bool { return s.Result == nil })
+		if done < 0 {
+			done = len(statements)
+		}
+	}
+	return done, r.followTx(ctx, false, err)
+}
+
+func (r *remote) InTx() bool             { return r.inTx }
+func (r *remote) Replica() *floe.Replica { return nil }
+
+func (r *remote) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+	defer cancel()
+	if r.stream != nil {
+		// The server drops a stream that was not closed.
+		_ = r.stream.Close(ctx)
+	}
+	return r.client.Close()
+}
+
+func hranaValues(args []any) ([]hrana.Value, error) {
+	values := make([]hrana.Value, len(args))
+	for i, v := range args {
+		switch v := v.(type) {
+		case nil:
+			values[i] = hrana.Null()
+		case int64:
+			values[i] = hrana.Integer(v)
+		case float64:
+			values[i] = hrana.Float(v)
+		case string:
+			values[i] = hrana.Text(v)
+		case []byte:
+			values[i] = hrana.Blob(v)
+		default:
+			return nil, fmt.Errorf("argument %d: %T is no value of SQLite", i+1, v)
+		}
+	}
+	return values, nil
+}
+
+// goValue gives a value as [Rows] takes it.
+func goValue(v hrana.Value) any { return v.Any() }
