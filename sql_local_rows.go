@@ -8,12 +8,16 @@ import (
 	"github.com/floedb/floe/engine"
 )
 
-// shape is what the rows of a statement look like.
+// shape is what the rows of a statement look like, with what is needed to read them: a statement has one execution at a
+// time.
 type shape struct {
 	names []string
 	columnTypes
-	kinds    []columnKind // nil if all are plain
-	compiled int          // how often SQLite had compiled the statement anew
+	kinds    []columnKind
+	compiled int // how often SQLite had compiled the statement anew
+
+	raw []engine.RawValue // the row being read
+	valueMaker
 }
 
 // maxShapes bounds how many shapes a connection remembers.
@@ -36,15 +40,13 @@ func (c *localConn) shapeOf(s *engine.Stmt) *shape {
 
 func newShape(s *engine.Stmt) *shape {
 	columns := s.Columns()
-	sh := &shape{names: make([]string, len(columns)), columnTypes: make(columnTypes, len(columns))}
-	kinds, plain := make([]columnKind, len(columns)), true
-	for i, col := range columns {
-		sh.names[i], sh.columnTypes[i] = col.Name, col.DeclType
-		kinds[i] = columnKindOf(col.DeclType)
-		plain = plain && kinds[i] == columnPlain
+	n := len(columns)
+	sh := &shape{
+		names: make([]string, n), columnTypes: make(columnTypes, n), kinds: make([]columnKind, n),
+		raw: make([]engine.RawValue, n),
 	}
-	if !plain {
-		sh.kinds = kinds
+	for i, col := range columns {
+		sh.names[i], sh.columnTypes[i], sh.kinds[i] = col.Name, col.DeclType, columnKindOf(col.DeclType)
 	}
 	return sh
 }
@@ -168,24 +170,30 @@ func (r *localRows) Next(dest []driver.Value) error {
 		r.rest = nil
 		return err
 	}
-	for i := range dest {
-		dest[i] = r.value(i)
-	}
-	return nil
+	return r.read(dest)
 }
 
-func (r *localRows) value(i int) driver.Value {
-	v := r.s.ColumnValue(i)
-	if r.kinds == nil || r.kinds[i] == columnPlain {
-		return v
+// read gives the row that the statement stands on.
+func (r *localRows) read(dest []driver.Value) error {
+	if err := r.s.ScanRaw(r.raw); err != nil {
+		return err
 	}
-	switch v := v.(type) {
-	case int64:
-		return r.kinds[i].ofInt(v, r.c.cfg.location)
-	case string:
-		return r.kinds[i].ofText(v, r.c.cfg.location)
+	loc := r.c.cfg.location
+	for i := range r.raw {
+		switch v := &r.raw[i]; v.Type {
+		case engine.Integer:
+			dest[i] = r.ofInt(r.kinds[i], v.Int, loc)
+		case engine.Float:
+			dest[i] = r.ofFloat(v.Float)
+		case engine.Text:
+			dest[i] = r.ofRawText(r.kinds[i], v.Bytes, loc)
+		case engine.Blob:
+			dest[i] = r.ofBlob(append(make([]byte, 0, len(v.Bytes)), v.Bytes...))
+		default:
+			dest[i] = nil
+		}
 	}
-	return v
+	return nil
 }
 
 // HasNextResultSet implements [driver.RowsNextResultSet]. It may be wrong where nothing but comments are left.

@@ -15,8 +15,8 @@ import (
 //	2006-01-02T15:04:05Z
 //	2006-01-02 15:04:05.999999999-07:00
 //	2006-01-02 15:04:05.999999999 -0700 MST m=+0.000000001
-func parseTime(s string) (t time.Time, ok bool) {
-	p := timeParser{rest: s}
+func parseTime[T string | []byte](s T) (t time.Time, ok bool) {
+	p := timeParser[T]{rest: s}
 	year, month, day := p.number(4), p.after('-', 2), p.after('-', 2)
 	hour, minute, second, nano, offset := 0, 0, 0, 0, 0
 	if p.skip(' ') || p.skip('T') {
@@ -29,7 +29,7 @@ func parseTime(s string) (t time.Time, ok bool) {
 	} else {
 		p.skip('Z')
 	}
-	if p.bad || p.rest != "" || !isDate(year, month, day) || hour > 23 || minute > 59 || second > 59 {
+	if p.bad || len(p.rest) != 0 || !isDate(year, month, day) || hour > 23 || minute > 59 || second > 59 {
 		return time.Time{}, false
 	}
 	t = time.Date(year, time.Month(month), day, hour, minute, second, nano, time.UTC)
@@ -40,13 +40,13 @@ func parseTime(s string) (t time.Time, ok bool) {
 }
 
 // timeParser reads a text from its beginning. After something that is not there it is bad.
-type timeParser struct {
-	rest string
+type timeParser[T string | []byte] struct {
+	rest T
 	bad  bool
 }
 
-func (p *timeParser) skip(c byte) bool {
-	if p.rest == "" || p.rest[0] != c {
+func (p *timeParser[T]) skip(c byte) bool {
+	if len(p.rest) == 0 || p.rest[0] != c {
 		return false
 	}
 	p.rest = p.rest[1:]
@@ -54,7 +54,7 @@ func (p *timeParser) skip(c byte) bool {
 }
 
 // number reads n digits.
-func (p *timeParser) number(n int) (v int) {
+func (p *timeParser[T]) number(n int) (v int) {
 	if len(p.rest) < n {
 		p.bad = true
 		return 0
@@ -72,7 +72,7 @@ func (p *timeParser) number(n int) (v int) {
 }
 
 // after reads n digits behind c.
-func (p *timeParser) after(c byte, n int) int {
+func (p *timeParser[T]) after(c byte, n int) int {
 	if !p.skip(c) {
 		p.bad = true
 	}
@@ -80,7 +80,7 @@ func (p *timeParser) after(c byte, n int) int {
 }
 
 // fraction reads a point and what is behind it, if there is one, in nanoseconds. Digits behind those are dropped.
-func (p *timeParser) fraction() (nano int) {
+func (p *timeParser[T]) fraction() (nano int) {
 	if !p.skip('.') {
 		return 0
 	}
@@ -99,8 +99,8 @@ func (p *timeParser) fraction() (nano int) {
 }
 
 // zone reads a zone, if there is one, as minutes east of UTC.
-func (p *timeParser) zone() (offset int) {
-	if p.skip('Z') || p.rest == "" {
+func (p *timeParser[T]) zone() (offset int) {
+	if p.skip('Z') || len(p.rest) == 0 {
 		return 0
 	}
 	named := p.skip(' ')
@@ -121,14 +121,14 @@ func (p *timeParser) zone() (offset int) {
 }
 
 // zoneName reads what the String method of a time has behind the offset.
-func (p *timeParser) zoneName() {
+func (p *timeParser[T]) zoneName() {
 	if !p.skip(' ') {
 		return
 	}
-	name, clock, _ := strings.Cut(p.rest, " m=")
+	name, clock, _ := strings.Cut(string(p.rest), " m=")
 	p.bad = p.bad || name == "" || strings.Trim(name, "+-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") != ""
 	p.bad = p.bad || strings.Trim(clock, "+-.0123456789") != ""
-	p.rest = ""
+	p.rest = p.rest[len(p.rest):]
 }
 
 func isDate(year, month, day int) bool {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/floedb/floe/internal/box"
 )
 
 // columnKind says what the declared type of a column makes of some of its values.
@@ -38,25 +40,73 @@ func firstWord(declared string) string {
 	return declared
 }
 
-// ofInt converts an INTEGER. loc is the zone of times, nil for UTC.
-func (k columnKind) ofInt(v int64, loc *time.Location) driver.Value {
-	switch {
-	case k == columnBool && (v == 0 || v == 1):
-		return v == 1
-	case k == columnTime:
-		return inZone(unixTime(v), loc)
-	}
-	return v
+// valueMaker makes the values of rows. One goroutine at a time uses it.
+type valueMaker struct {
+	ints   box.Batch[int64]
+	floats box.Batch[float64]
+	texts  box.Batch[string]
+	blobs  box.Batch[[]byte]
+	times  box.Batch[time.Time]
 }
 
-// ofText converts a TEXT. One that is no time stays what it is.
-func (k columnKind) ofText(v string, loc *time.Location) driver.Value {
+// maxBatched is the length in bytes up to which a text or blob may be kept alive by another value of its rows.
+const maxBatched = 256
+
+// ofInt makes the value of an INTEGER. loc is the zone of times, nil for UTC.
+func (m *valueMaker) ofInt(k columnKind, v int64, loc *time.Location) driver.Value {
+	switch {
+	case k == columnPlain:
+		return m.ints.Any(v)
+	case k == columnTime:
+		return m.ofTime(unixTime(v), loc)
+	case v == 0 || v == 1:
+		return v == 1
+	}
+	return m.ints.Any(v)
+}
+
+func (m *valueMaker) ofTime(t time.Time, loc *time.Location) driver.Value {
+	if loc != nil {
+		t = t.In(loc)
+	}
+	return m.times.Any(t)
+}
+
+func (m *valueMaker) ofFloat(v float64) driver.Value { return m.floats.Any(v) }
+
+// ofText makes the value of a TEXT. One that is no time stays what it is.
+func (m *valueMaker) ofText(k columnKind, v string, loc *time.Location) driver.Value {
 	if k == columnTime {
 		if t, ok := parseTime(v); ok {
-			return inZone(t, loc)
+			return m.ofTime(t, loc)
 		}
 	}
-	return v
+	return m.ofString(v)
+}
+
+// ofRawText is ofText for bytes that belong to another.
+func (m *valueMaker) ofRawText(k columnKind, v []byte, loc *time.Location) driver.Value {
+	if k == columnTime {
+		if t, ok := parseTime(v); ok {
+			return m.ofTime(t, loc)
+		}
+	}
+	return m.ofString(string(v))
+}
+
+func (m *valueMaker) ofString(v string) driver.Value {
+	if len(v) > maxBatched {
+		return v
+	}
+	return m.texts.Any(v)
+}
+
+// ofBlob makes the value of a BLOB, which is not nil.
+func (m *valueMaker) ofBlob(v []byte) driver.Value {
+	if len(v) > maxBatched {
+		return v
+	}
+	return m.blobs.Any(v)
 }
 
 // maxUnixSeconds is the largest number, and the negative one the least, that are seconds since 1970 and not
@@ -68,13 +118,6 @@ func unixTime(v int64) time.Time {
 		return time.UnixMilli(v).UTC()
 	}
 	return time.Unix(v, 0).UTC()
-}
-
-func inZone(t time.Time, loc *time.Location) time.Time {
-	if loc == nil {
-		return t
-	}
-	return t.In(loc)
 }
 
 // columnTypes are the declared types of the columns of a result, "" for an expression. Rows of every mode have it
