@@ -16,7 +16,7 @@ var (
 	ErrNamespaceNotFound = replicator.ErrNamespaceNotFound
 	// ErrNotLibSQL says that what answers at the URL is not a libSQL server.
 	ErrNotLibSQL = replicator.ErrNotLibSQL
-	// ErrUnreachable says that the server could not be reached through every retry.
+	// ErrUnreachable says that the server could not be reached, by a replica through every retry.
 	ErrUnreachable = replicator.ErrUnreachable
 	// ErrNoServer says that the replica was opened without a server.
 	ErrNoServer = replicator.ErrNoServer
@@ -48,6 +48,12 @@ var (
 	ErrIsReplica = errors.New("the database is a replica: only its primary may write to it")
 	// ErrReadersOpen says that a freeze waited in vain for readers to end.
 	ErrReadersOpen = errors.New("connections of the replica are still open")
+	// ErrTransactionLost says that a server has given up the transaction, or was lost with it. Nothing of it is kept,
+	// so it can be run again from its beginning.
+	ErrTransactionLost = errors.New("the transaction is lost")
+	// ErrCommitUnknown says that the connection to a server broke during a COMMIT. The transaction was committed as a
+	// whole or not at all, and only the data tell which.
+	ErrCommitUnknown = errors.New("it is not known whether the transaction was committed")
 )
 
 // Types shared with the packages below.

@@ -1,7 +1,127 @@
 package floe
 
-import "errors"
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/floedb/floe/hrana"
+	"github.com/floedb/floe/internal/sqltext"
+)
+
+// remoteServer is what the connections of a connector to a server have in common.
+type remoteServer struct {
+	client *hrana.Client
+	conn   connConfig
+	texts  sqlTexts
+}
 
 func newRemoteConnector(t dsnTarget, cfg config) (*Connector, error) {
-	return nil, errors.ErrUnsupported
+	srv, err := newRemoteServer(t.url, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Connector{open: srv.open, close: srv.client.Close}, nil
+}
+
+// newRemoteServer sends nothing: a server that cannot be reached is found by the first statement.
+func newRemoteServer(url string, cfg config) (*remoteServer, error) {
+	opts, err := hranaOptions(cfg)
+	if err != nil {
+		return nil, err
+	}
+	client, err := hrana.Open(url, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return &remoteServer{client: client, conn: cfg.conn}, nil
+}
+
+func hranaOptions(cfg config) ([]hrana.Option, error) {
+	var opts []hrana.Option
+	if cfg.Remote.AuthToken != "" {
+		opts = append(opts, hrana.WithAuthToken(cfg.Remote.AuthToken))
+	}
+	if cfg.Remote.Namespace != "" {
+		opts = append(opts, hrana.WithNamespace(cfg.Remote.Namespace))
+	}
+	if client := cfg.Remote.HTTPClient; client != nil {
+		if client.Timeout != 0 {
+			return nil, fmt.Errorf("the HTTP client has a timeout of %v, which would cut results off: bound calls by their contexts", client.Timeout)
+		}
+		if client.Transport != nil {
+			opts = append(opts, hrana.WithRoundTripper(client.Transport))
+		}
+	}
+	return opts, nil
+}
+
+func (srv *remoteServer) open(ctx context.Context) (backend, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return &remoteConn{server: srv}, nil
+}
+
+// sqlText is what is known about an SQL text.
+type sqlText struct {
+	stmts []sqltext.Statement
+	size  atomic.Int32 // of its results
+}
+
+// What is known about the size of a text's results. A small one is best fetched whole, which costs the server least. Any
+// other is read by a cursor, so that neither side holds all of it.
+const (
+	sizeUnknown int32 = iota
+	sizeSmall
+	sizeLarge
+)
+
+// maxSmall is the size up to which a result is small, in bytes as sizeOf counts them.
+const maxSmall = 64 << 10
+
+// sqlTexts keeps texts that were used, with what was learned of them.
+type sqlTexts struct {
+	mu    sync.RWMutex
+	known map[string]*sqlText
+}
+
+// Bounds of what is kept. Once there are too many texts all of them are forgotten.
+const (
+	maxTexts      = 1000
+	maxTextLength = 8 << 10
+)
+
+func (t *sqlTexts) get(query string) *sqlText {
+	t.mu.RLock()
+	text := t.known[query]
+	t.mu.RUnlock()
+	if text != nil {
+		return text
+	}
+	text = &sqlText{stmts: sqltext.Split(query)}
+	if len(query) <= maxTextLength {
+		t.keep(query, text)
+	}
+	return text
+}
+
+func (t *sqlTexts) keep(query string, text *sqlText) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.known == nil || len(t.known) >= maxTexts {
+		t.known = make(map[string]*sqlText)
+	}
+	t.known[query] = text
+}
+
+// reads tells whether all statements of the text only read, so that it does no harm to send them again.
+func (t *sqlText) reads() bool {
+	for i := range t.stmts {
+		if !t.stmts[i].Reads {
+			return false
+		}
+	}
+	return true
 }

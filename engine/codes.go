@@ -282,3 +282,13 @@ var codeNames = map[ResultCode]string{
 	NoticeRBU:              "SQLITE_NOTICE_RBU",
 	WarningAutoIndex:       "SQLITE_WARNING_AUTOINDEX",
 }
+
+// CodeByName returns the code with a name that [ResultCode.String] gives, such as "SQLITE_BUSY_SNAPSHOT".
+func CodeByName(name string) (code ResultCode, ok bool) {
+	for code, known := range codeNames {
+		if known == name {
+			return code, true
+		}
+	}
+	return 0, false
+}

@@ -38,6 +38,8 @@ type entries interface {
 	next(e *CursorEntry) error
 	// close ends the reading. The stream can be used after it.
 	close() error
+	// unfinished tells whether the server goes on after close.
+	unfinished() bool
 }
 
 // Open makes a client for the database at a URL: libsql://HOST (which is https, or http with the parameter tls=0),

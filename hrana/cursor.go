@@ -199,6 +199,10 @@ func (c *Cursor) Rows() iter.Seq2[[]Value, error] {
 	}
 }
 
+// Unfinished tells whether the server would still be at work after a Close now, so that the next request on the stream
+// has to wait for it: over WebSocket, when not everything has arrived. Over HTTP the server finds out and stops.
+func (c *Cursor) Unfinished() bool { return c.err == nil && c.src.unfinished() }
+
 var errCursorClosed = errors.New("the cursor is closed")
 
 // Close ends the cursor and gives the stream back. The server goes on with what it began: a batch is not cut short by
@@ -250,6 +254,8 @@ func (b *batchEntries) next(e *CursorEntry) error {
 }
 
 func (b *batchEntries) close() error { return nil }
+
+func (b *batchEntries) unfinished() bool { return false }
 
 // Collect reads the rest of the cursor into a result as [Stream.Batch] gives it, without the statistics. It differs
 // in the replication index, which in [Protobuf] only a cursor says. The error is that of the cursor.

@@ -253,6 +253,8 @@ func (e *httpEntries) close() error {
 	return nil
 }
 
+func (e *httpEntries) unfinished() bool { return false }
+
 // message reads the next message, good until the one after it.
 func (e *httpEntries) message() ([]byte, error) {
 	if e.encoding == JSON {

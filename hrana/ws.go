@@ -320,6 +320,8 @@ func (e *wsEntries) close() error {
 	return err
 }
 
+func (e *wsEntries) unfinished() bool { return e.ahead != nil }
+
 // closeLater closes the cursor though its context is over.
 func (e *wsEntries) closeLater() {
 	e.socket.tell(e.ctx, &Request{Kind: ReqCloseCursor, CursorID: e.id})

@@ -1,0 +1,388 @@
+package floe
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/hrana"
+	"github.com/floedb/floe/internal/sqltext"
+)
+
+// remoteConn is a connection to a server: a stream, which is opened when it is needed and, outside of a transaction,
+// anew when it was lost.
+type remoteConn struct {
+	server *remoteServer
+	s      *hrana.Stream // nil before the first statement, and when it was lost
+	rows   *remoteRows   // that the stream is being read for, nil for none
+
+	tx    txState
+	doubt bool  // a statement failed in the transaction, which can have ended it
+	raw   bool  // the stream was handed out: the transaction may not be known
+	lost  error // what became of the transaction; the connection is of no use then
+
+	lastID int64       // rowid of the last row inserted
+	index  hrana.Index // the newest frame that an answer spoke of
+}
+
+var _ backend = (*remoteConn)(nil)
+
+// txState tells who has begun the transaction that is open.
+type txState uint8
+
+const (
+	txNone  txState = iota
+	txBegun         // database/sql
+	txSQL           // a statement
+)
+
+// Bounds of what is done without a context: to close a stream, and to roll back.
+const (
+	closeTimeout    = 2 * time.Second
+	rollbackTimeout = 5 * time.Second
+)
+
+func (c *remoteConn) engineConn() *engine.Conn { return nil }
+
+func (c *remoteConn) stream() *hrana.Stream {
+	ctx, cancel := context.WithTimeout(context.Background(), rollbackTimeout)
+	defer cancel()
+	if c.ready(ctx) != nil || c.open(ctx) != nil {
+		return nil
+	}
+	c.raw = true
+	return c.s
+}
+
+// ready readies the connection for a statement. Rows that are still being read are fetched first, for the stream does
+// one thing at a time.
+func (c *remoteConn) ready(ctx context.Context) error {
+	if c.rows != nil {
+		c.rows.fetchAll()
+	}
+	if c.lost != nil {
+		return c.lost
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// open opens the stream where there is none.
+func (c *remoteConn) open(ctx context.Context) (err error) {
+	if c.s == nil {
+		c.s, err = c.server.client.OpenStream(ctx)
+	}
+	return err
+}
+
+// call has f use the stream. reads tells that it only reads; commits that it ends a transaction.
+func (c *remoteConn) call(ctx context.Context, st callKind, f func(*hrana.Stream) error) error {
+	if err := c.ready(ctx); err != nil {
+		return err
+	}
+	err := c.callOnce(ctx, st, f)
+	if c.tx == txNone && c.lost == nil && canRunAgain(ctx, err, st.reads) {
+		err = c.callOnce(ctx, st, f)
+	}
+	if c.lost != nil {
+		return c.lost
+	}
+	return remoteError(err)
+}
+
+// callKind tells what a call is for.
+type callKind struct {
+	reads   bool // it changes nothing
+	commits bool // it ends a transaction
+}
+
+func (c *remoteConn) callOnce(ctx context.Context, kind callKind, f func(*hrana.Stream) error) error {
+	if err := c.open(ctx); err != nil {
+		return err
+	}
+	err := f(c.s)
+	if err != nil {
+		c.failed(err, kind)
+	}
+	return err
+}
+
+// failed decides what an error means for the stream and the transaction.
+func (c *remoteConn) failed(err error, kind callKind) {
+	intact := c.s.Err() == nil
+	switch {
+	case isOfStatement(err):
+		c.doubt = c.tx != txNone
+	case intact && errors.Is(err, hrana.ErrNotExecuted):
+	case intact && kind.reads && c.tx != txNone:
+	default:
+		c.drop(err, kind)
+	}
+}
+
+// drop gives up the stream. What ran on it ends at the server, with the transaction that was open.
+func (c *remoteConn) drop(err error, kind callKind) {
+	switch {
+	case c.tx == txNone:
+	case kind.commits && !errors.Is(err, hrana.ErrNotExecuted) && !errors.Is(err, errRolledBack):
+		c.lost = fmt.Errorf("%w: %w", ErrCommitUnknown, remoteError(err))
+	default:
+		c.lost = fmt.Errorf("%w: %w", ErrTransactionLost, remoteError(err))
+	}
+	go closeStream(c.s)
+	c.s, c.raw = nil, false
+}
+
+func closeStream(s *hrana.Stream) error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	return s.Close(ctx)
+}
+
+// note follows what statements that succeeded do to the transaction.
+func (c *remoteConn) note(effect sqltext.TxEffect) {
+	switch effect {
+	case sqltext.TxBegin, sqltext.TxSavepoint:
+		if c.tx == txNone {
+			c.tx = txSQL
+		}
+	case sqltext.TxEnd:
+		c.tx, c.doubt = txNone, false
+	}
+}
+
+// seen takes over what a result tells about the connection.
+func (c *remoteConn) seen(res *hrana.StmtResult) {
+	c.index = c.index.Later(res.ReplicationIndex)
+	if res.HasLastInsertRowID {
+		c.lastID = res.LastInsertRowID
+	}
+}
+
+// execute runs one statement and gives all of its result.
+func (c *remoteConn) execute(ctx context.Context, st *sqltext.Statement, stmt hrana.Stmt) (res *hrana.StmtResult, err error) {
+	isRollback := st.Tx == sqltext.TxEnd && st.Keyword == "ROLLBACK"
+	err = c.call(ctx, kindOf(st), func(s *hrana.Stream) (err error) {
+		if c.doubt && !isRollback {
+			res, err = guarded(ctx, s, stmt)
+			return err
+		}
+		res, err = s.Execute(ctx, stmt)
+		return err
+	})
+	if err == nil {
+		c.seen(res)
+	}
+	if err == nil || isRollback && isOfStatement(err) { // which fails where there is no transaction
+		c.note(st.Tx)
+	}
+	return res, err
+}
+
+func kindOf(st *sqltext.Statement) callKind {
+	return callKind{reads: st.Reads, commits: st.Tx == sqltext.TxEnd && st.Keyword != "ROLLBACK"}
+}
+
+var errRolledBack = errors.New("the server has rolled it back")
+
+// guarded runs a statement if the transaction is still open. Without that, one that an error has ended unnoticed would
+// have the statements behind it each commit by itself.
+func guarded(ctx context.Context, s *hrana.Stream, stmt hrana.Stmt) (*hrana.StmtResult, error) {
+	res, err := s.Batch(ctx, hrana.Batch{Steps: []hrana.BatchStep{{Condition: inTransaction(), Stmt: stmt}}})
+	if err != nil {
+		return nil, err
+	}
+	switch step := res.Steps[0]; {
+	case step.Error != nil:
+		return nil, step.Error
+	case step.Result == nil:
+		return nil, errRolledBack
+	default:
+		return step.Result, nil
+	}
+}
+
+func inTransaction() *hrana.Cond { return hrana.Not(hrana.IsAutocommit()) }
+
+// remoteResult is what statements have changed.
+type remoteResult struct{ id, changes int64 }
+
+func (r remoteResult) LastInsertId() (int64, error) { return r.id, nil }
+func (r remoteResult) RowsAffected() (int64, error) { return r.changes, nil }
+
+func (c *remoteConn) exec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	return c.execText(ctx, c.server.texts.get(query), args)
+}
+
+func (c *remoteConn) execText(ctx context.Context, t *sqlText, args []driver.NamedValue) (driver.Result, error) {
+	stmts, err := t.statements(args)
+	if err != nil {
+		return nil, err
+	}
+	if len(stmts) == 1 {
+		stmts[0].NoRows = true
+		res, err := c.execute(ctx, &t.stmts[0], stmts[0])
+		if err != nil {
+			return nil, err
+		}
+		return remoteResult{id: c.lastID, changes: int64(res.RowsAffected)}, nil
+	}
+	changes, err := c.runScript(ctx, t, c.script(stmts, true), func(*hrana.StmtResult) {})
+	if err != nil {
+		return nil, err
+	}
+	return remoteResult{id: c.lastID, changes: changes}, nil
+}
+
+// runScript runs statements as one batch, which ends with the first one that fails. Each result is given to add.
+// changes is how many rows the last statement changed of those that have such a number.
+func (c *remoteConn) runScript(ctx context.Context, t *sqlText, b hrana.Batch, add func(*hrana.StmtResult)) (changes int64, err error) {
+	if len(b.Steps) == 0 {
+		return 0, c.ready(ctx)
+	}
+	err = c.call(ctx, t.kind(), func(s *hrana.Stream) error {
+		out, err := s.Batch(ctx, b)
+		if err != nil {
+			return err
+		}
+		c.index = c.index.Later(out.ReplicationIndex)
+		for i, step := range out.Steps {
+			if step.Error != nil {
+				return numbered(step.Error, i, len(out.Steps))
+			}
+			if step.Result == nil {
+				return errRolledBack
+			}
+			c.seen(step.Result)
+			c.note(t.stmts[i].Tx)
+			if isChange(&t.stmts[i]) {
+				changes = int64(step.Result.RowsAffected)
+			}
+			add(step.Result)
+		}
+		return nil
+	})
+	return changes, err
+}
+
+// isChange tells whether a statement has a number of rows that it changed. As in SQLite, others leave the one before.
+func isChange(st *sqltext.Statement) bool {
+	switch st.Keyword {
+	case "INSERT", "REPLACE", "UPDATE", "DELETE":
+		return true
+	}
+	return st.Keyword == "WITH" && !st.Reads
+}
+
+// script is the batch of statements that ends with the first one that fails.
+func (c *remoteConn) script(stmts []hrana.Stmt, noRows bool) hrana.Batch {
+	b := hrana.Batch{Steps: make([]hrana.BatchStep, len(stmts))}
+	for i := range stmts {
+		stmts[i].NoRows = noRows
+		b.Steps[i].Stmt = stmts[i]
+		if i > 0 {
+			b.Steps[i].Condition = hrana.OK(i - 1)
+		}
+	}
+	if c.doubt && len(stmts) > 0 {
+		b.Steps[0].Condition = inTransaction()
+	}
+	return b
+}
+
+// kind tells what the text does as a whole.
+func (t *sqlText) kind() callKind {
+	k := callKind{reads: t.reads()}
+	for i := range t.stmts {
+		k.commits = k.commits || kindOf(&t.stmts[i]).commits
+	}
+	return k
+}
+
+var selectOne = &sqltext.Statement{SQL: "SELECT 1", Keyword: "SELECT", Reads: true}
+
+func (c *remoteConn) ping(ctx context.Context) error {
+	_, err := c.execute(ctx, selectOne, hrana.Stmt{SQL: selectOne.SQL})
+	return err
+}
+
+// valid is asked when database/sql takes the connection back. A transaction that a statement has left open ends with the
+// connection then, and not when the next user comes, as it may hold locks.
+func (c *remoteConn) valid() bool { return c.lost == nil && c.tx == txNone && c.rows == nil }
+
+func (c *remoteConn) reset(ctx context.Context) error {
+	if !c.valid() {
+		return driver.ErrBadConn
+	}
+	if !c.raw {
+		return nil
+	}
+	c.raw = false
+	if err := c.rollback(ctx); err != nil {
+		return driver.ErrBadConn
+	}
+	return nil
+}
+
+// close closes the stream, which ends what runs on it.
+func (c *remoteConn) close() error {
+	if c.rows != nil {
+		c.rows.Close()
+	}
+	if c.s == nil {
+		return nil
+	}
+	err := closeStream(c.s)
+	c.s = nil
+	if c.lost == nil {
+		c.lost = ErrClosed
+	}
+	if errors.Is(err, hrana.ErrUnreachable) || errors.Is(err, context.DeadlineExceeded) {
+		return nil // the server closes the stream by itself
+	}
+	return remoteError(err)
+}
+
+// remoteStmt is a text that its user keeps. It is not sent before it is run.
+type remoteStmt struct {
+	c    *remoteConn
+	text *sqlText
+}
+
+func (c *remoteConn) prepare(ctx context.Context, query string) (driverStmt, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return &remoteStmt{c, c.server.texts.get(query)}, nil
+}
+
+// NumInput implements [driver.Stmt]: the arguments are counted when the statement is run.
+func (k *remoteStmt) NumInput() int { return -1 }
+
+// Close implements [driver.Stmt].
+func (k *remoteStmt) Close() error { return nil }
+
+// Exec implements [driver.Stmt].
+func (k *remoteStmt) Exec(args []driver.Value) (driver.Result, error) {
+	return k.ExecContext(context.Background(), namedValues(args))
+}
+
+// Query implements [driver.Stmt].
+func (k *remoteStmt) Query(args []driver.Value) (driver.Rows, error) {
+	return k.QueryContext(context.Background(), namedValues(args))
+}
+
+// ExecContext implements [driver.StmtExecContext].
+func (k *remoteStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	return k.c.execText(ctx, k.text, args)
+}
+
+// QueryContext implements [driver.StmtQueryContext].
+func (k *remoteStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	return k.c.queryText(ctx, k.text, args)
+}
