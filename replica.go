@@ -15,13 +15,17 @@ import (
 // may be called by several goroutines at once. It must be closed, or frozen.
 type Replica struct {
 	path       string
+	url        string
+	cfg        config
 	rep        *replicator.Replicator
+	own        ownWrites
 	background sync.WaitGroup
 	stop       context.CancelFunc
 
 	mu       sync.Mutex
 	conns    int
-	idle     chan struct{} // closed when the last connection is, while freezing
+	resting  map[*replicaConn]struct{} // those that database/sql keeps, and nobody uses
+	idle     chan struct{}             // closed when the last connection is, while freezing
 	freezing bool
 	ended    error // why there are no more connections: closed or frozen
 }
@@ -54,9 +58,10 @@ func openReplica(path, url string, cfg config) (*Replica, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open replica: %w", err)
 	}
-	r := &Replica{path: path, rep: rep}
+	r := &Replica{path: path, url: url, cfg: cfg, rep: rep, resting: make(map[*replicaConn]struct{})}
 	life, stop := context.WithCancel(context.Background())
 	r.stop = stop
+	r.own = ownWrites{r: r, life: life}
 	if cfg.interval > 0 && url != "" {
 		r.background.Go(func() { r.syncEvery(life, cfg.interval) })
 	}
@@ -73,6 +78,18 @@ func (r *Replica) syncEvery(ctx context.Context, d time.Duration) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// inBackground runs f in a goroutine that Close and Freeze wait for; not once they
+// have begun.
+func (r *Replica) inBackground(f func()) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended != nil {
+		return false
+	}
+	r.background.Go(f)
+	return true
 }
 
 // Path returns the path of the database file.
@@ -105,6 +122,15 @@ func (r *Replica) Flush(ctx context.Context) (Position, error) { return r.rep.Fl
 func (r *Replica) FrameNo() (n uint64, ok bool) {
 	p := r.rep.Position()
 	return p.FrameNo, p.HasFrame
+}
+
+// MaxWriteFrameNo returns the number of the latest frame that the primary named
+// when it acknowledged what was written through a connector of the replica; ok is
+// false before the first. Where it is later than [Replica.FrameNo], the file does
+// not hold all of it yet.
+func (r *Replica) MaxWriteFrameNo() (n uint64, ok bool) {
+	i := r.own.latest()
+	return i.FrameNo, i.Known
 }
 
 // Position returns how far the file has come, and in which log.
@@ -210,7 +236,12 @@ func (r *Replica) awaitReaders(ctx context.Context) error {
 	} else {
 		r.idle = idle
 	}
+	resting := r.resting
+	r.resting = make(map[*replicaConn]struct{})
 	r.mu.Unlock()
+	for c := range resting {
+		_ = c.closeLocal()
+	}
 	select {
 	case <-idle:
 		return nil
@@ -220,6 +251,27 @@ func (r *Replica) awaitReaders(ctx context.Context) error {
 	defer r.mu.Unlock()
 	r.freezing, r.idle = false, nil
 	return fmt.Errorf("freeze %s: %w (%d): %w", r.path, ErrReadersOpen, r.conns, context.Cause(ctx))
+}
+
+// rest takes down that database/sql keeps c, and nobody uses it. It is false when
+// it is not to be kept.
+func (r *Replica) rest(c *replicaConn) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended != nil || r.freezing {
+		return false
+	}
+	r.resting[c] = struct{}{}
+	return true
+}
+
+// wake takes down that c is used again. It is false when c was closed meanwhile.
+func (r *Replica) wake(c *replicaConn) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, resting := r.resting[c]
+	delete(r.resting, c)
+	return resting
 }
 
 // Close ends background work and every call under way, and lets the file go. It

@@ -1,7 +1,128 @@
 package floe
 
-import "errors"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/hrana"
+)
+
+// replicaSource is what the connections of a connector to a replica share.
+type replicaSource struct {
+	r     *Replica
+	cfg   config
+	owned bool // the replica is closed with the connector
+
+	mu      sync.Mutex
+	primary *Connector // made when something is first to run there
+}
 
 func newReplicaConnector(t dsnTarget, cfg config) (*Connector, error) {
-	return nil, errors.ErrUnsupported
+	r, err := openReplica(t.path, t.url, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return (&replicaSource{r: r, cfg: cfg, owned: true}).connector(), nil
 }
+
+// Connector makes a connector for [sql.OpenDB] whose connections read the replica
+// and write to its primary. Options are those that the replica was opened with,
+// and opts on top, of which those about connections count. Closing the connector,
+// or the [sql.DB], leaves the replica open; close the [sql.DB] before the replica.
+func (r *Replica) Connector(opts ...Option) *Connector {
+	cfg := r.cfg
+	cfg.conn.onConnect = slices.Clip(cfg.conn.onConnect)
+	for _, opt := range opts {
+		opt(&cfg)
+	}
+	return (&replicaSource{r: r, cfg: cfg}).connector()
+}
+
+func (s *replicaSource) connector() *Connector {
+	return &Connector{open: s.open, close: s.close, replica: s.r}
+}
+
+// open opens a connection to the local file, which the first one has to wait for.
+func (s *replicaSource) open(ctx context.Context) (backend, error) {
+	conn, err := s.r.Conn(ctx)
+	if errors.Is(err, ErrNoData) {
+		conn, err = s.firstConn(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	local := &localConn{conn: conn.Conn, cfg: s.cfg.conn, shapes: make(map[*engine.Stmt]*shape)}
+	if err := s.prepare(ctx, local); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return &replicaConn{source: s, conn: conn, local: local, routes: make(map[string]route)}, nil
+}
+
+func (s *replicaSource) firstConn(ctx context.Context) (*Conn, error) {
+	if _, err := s.r.Sync(ctx); err != nil {
+		return nil, fmt.Errorf("%s: %w, and has to reach its primary once: %w", s.r.path, ErrNoData, err)
+	}
+	return s.r.Conn(ctx)
+}
+
+// prepare has the connection say of foreign keys what the primary does with them,
+// unless it is told otherwise.
+func (s *replicaSource) prepare(ctx context.Context, local *localConn) error {
+	if err := local.conn.SetForeignKeys(ctx, true); err != nil {
+		return err
+	}
+	return prepareConn(ctx, local.conn, s.cfg.conn)
+}
+
+// openPrimary opens a connection to the primary.
+func (s *replicaSource) openPrimary(ctx context.Context) (backend, error) {
+	c, err := s.primaryConnector()
+	if err != nil {
+		return nil, err
+	}
+	return c.open(ctx)
+}
+
+func (s *replicaSource) primaryConnector() (c *Connector, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.primary != nil:
+		return s.primary, nil
+	case s.r.url == "":
+		return nil, fmt.Errorf("%s: write: %w", s.r.path, ErrNoServer)
+	}
+	s.primary, err = newRemoteConnector(dsnTarget{mode: modeRemote, url: s.r.url}, s.cfg)
+	return s.primary, err
+}
+
+func (s *replicaSource) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var err error
+	if s.primary != nil {
+		err = s.primary.close()
+	}
+	if s.owned {
+		err = errors.Join(err, s.r.Close())
+	}
+	return err
+}
+
+// wrote takes down what the primary said of a write.
+func (s *replicaSource) wrote(index hrana.Index) {
+	s.r.own.note(index)
+	s.behind(index)
+}
+
+// behind has later reads wait until the file is at index.
+func (s *replicaSource) behind(index hrana.Index) {
+	if !s.cfg.staleRead {
+		s.r.own.follow(index)
+	}
+}
+

@@ -26,6 +26,7 @@ type session struct {
 	builder  *builder
 	batch    batch
 	rebuild  bool // everything is fetched anew, over a database that exists
+	retries  int  // of the call that has the turn, see Config.Retries
 
 	log    frames.LogID // whose frames are being received
 	last   uint64       // last frame received, where any

@@ -37,7 +37,7 @@ func (s *session) hello(ctx context.Context) (frames.Hello, error) {
 	if s.r.client == nil {
 		return frames.Hello{}, ErrNoServer
 	}
-	h, err := s.r.client.greet(ctx, s.r.cfg.Retries, s.doubleRead())
+	h, err := s.r.client.greet(ctx, s.retries, s.doubleRead())
 	if err == nil {
 		s.r.change(func() { s.r.stats.Primary, s.r.stats.HasPrimary = h.Current, h.HasCurrent })
 	}
@@ -72,7 +72,7 @@ func (s *session) catchUp(ctx context.Context, h frames.Hello) error {
 	if !h.HasCurrent {
 		return s.createEmpty(ctx, h.LogID)
 	}
-	wait := backoff{most: s.r.cfg.Retries}
+	wait := backoff{most: s.retries}
 	for s.next() <= h.Current || !s.proven {
 		before := s.next()
 		err := s.pull(ctx, h.Current)
@@ -140,7 +140,7 @@ func (s *session) pullFrom(ctx context.Context, from, to uint64) error {
 		prev: s.sum, prevOK: s.sumOK && from == s.next(),
 		twice:    s.doubleRead(),
 		tip:      s.any && from == s.last,
-		retries:  s.r.cfg.Retries,
+		retries:  s.retries,
 		received: &s.r.received,
 		flush:    s.r.flushes,
 		onFlush:  s.flush,
@@ -211,7 +211,7 @@ func (s *session) pullSnapshot(ctx context.Context, to uint64) error {
 	if err := s.ready(ctx, s.log, to); err != nil {
 		return err
 	}
-	wait := backoff{most: s.r.cfg.Retries}
+	wait := backoff{most: s.retries}
 	ready := time.Now().Add(snapshotPatience)
 	for {
 		newest, err := s.readSnapshot(ctx, next)

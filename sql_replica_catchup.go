@@ -1,0 +1,193 @@
+package floe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/floedb/floe/hrana"
+)
+
+const (
+	// unreachablePause is how long a primary that could not be reached is left
+	// alone: not every read of a replica is to wait for it in vain.
+	unreachablePause = time.Second
+	// catchUpPatience is how long reads wait for a catch-up that receives nothing.
+	catchUpPatience = 2 * time.Second
+)
+
+// errSilentPrimary says that a catch-up goes on, but is no longer waited for.
+var errSilentPrimary = errors.New("the primary keeps silent")
+
+// ownWrites brings a replica to what was written through it. A write begins a
+// catch-up in the background; a read that comes before its end waits for it.
+type ownWrites struct {
+	r    *Replica
+	life context.Context // of the replica
+
+	behind atomic.Bool // something was written that the file may not hold yet
+
+	mu       sync.Mutex
+	newest   hrana.Index // the latest that a write was acknowledged with
+	written  uint64      // writes acknowledged
+	unnamed  uint64      // the number of the last one without an index
+	held     uint64      // as many of them are in the file
+	attempt  *attempt    // the catch-up under way
+	failure  error       // why the last one did not get there
+	failedAt time.Time
+}
+
+// attempt is one catch-up.
+type attempt struct {
+	over  chan struct{} // closed at its end
+	since time.Time     // when it began, or was last found to receive something
+	bytes int64         // received by the replica until then
+}
+
+// note takes down that the primary acknowledged a write.
+func (w *ownWrites) note(index hrana.Index) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.newest = w.newest.Later(index)
+}
+
+// follow begins to bring the file to a write that was acknowledged.
+func (w *ownWrites) follow(index hrana.Index) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.written++
+	if !index.Known {
+		w.unnamed = w.written
+	}
+	w.behind.Store(true)
+	if w.attempt == nil {
+		w.failure = nil // the primary was there a moment ago
+		w.begin()
+	}
+}
+
+// latest returns the latest index that a write was acknowledged with.
+func (w *ownWrites) latest() hrana.Index {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.newest
+}
+
+// wait returns when the file holds what was written before the call. While the
+// primary cannot be reached it returns early, and without an error.
+func (w *ownWrites) wait(ctx context.Context) error {
+	if !w.behind.Load() {
+		return nil
+	}
+	w.mu.Lock()
+	want := w.written
+	w.mu.Unlock()
+	for {
+		over, err := w.await(want)
+		if over == nil {
+			return err
+		}
+		select {
+		case <-over:
+		case <-time.After(catchUpPatience):
+			w.doubt()
+		case <-ctx.Done():
+			return fmt.Errorf("%s: catch up with what was written: %w", w.r.path, context.Cause(ctx))
+		}
+	}
+}
+
+// await returns what has to be waited for until the first want writes are in the
+// file: nil when nothing.
+func (w *ownWrites) await(want uint64) (<-chan struct{}, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.held >= want:
+		return nil, nil
+	case w.failure == nil:
+		w.begin()
+		if w.failure == nil {
+			return w.attempt.over, nil
+		}
+	case time.Since(w.failedAt) >= unreachablePause:
+		w.begin()
+	}
+	if passes(w.failure) {
+		return nil, nil
+	}
+	return nil, fmt.Errorf("%s: catch up with what was written: %w", w.r.path, w.failure)
+}
+
+// passes tells whether the reason of a failed catch-up can go away by itself.
+// Reads take what there is until then.
+func passes(err error) bool {
+	for _, stays := range []error{ErrAuth, ErrLocked, ErrAhead, ErrDiverged, ErrPositionFile, ErrPageSize, ErrNotReplica} {
+		if errors.Is(err, stays) {
+			return false
+		}
+	}
+	return true
+}
+
+// begin sees to it that a catch-up is under way.
+func (w *ownWrites) begin() {
+	if w.attempt != nil {
+		return
+	}
+	a := &attempt{over: make(chan struct{}), since: time.Now(), bytes: w.r.rep.Stats().Bytes}
+	if w.r.inBackground(func() { w.catchUp(a) }) {
+		w.attempt = a
+	} else {
+		w.failure = ErrClosed
+	}
+}
+
+func (w *ownWrites) catchUp(a *attempt) {
+	defer close(a.over)
+	w.mu.Lock()
+	goal, until := w.written, w.target()
+	w.mu.Unlock()
+	_, err := w.r.rep.TrySync(w.life, until)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.attempt, w.failure = nil, err
+	switch {
+	case err != nil:
+		w.failedAt = time.Now()
+	case w.written > goal:
+		w.held = goal
+		w.begin()
+	default:
+		w.held = goal
+		w.behind.Store(false)
+	}
+}
+
+// target returns the frame to bring the file to; nil for all that the primary
+// has, where no write says which one holds it.
+func (w *ownWrites) target() *uint64 {
+	if w.unnamed > w.held || !w.newest.Known {
+		return nil
+	}
+	frameNo := w.newest.FrameNo
+	return &frameNo
+}
+
+// doubt ends the wait for a catch-up that has not received anything for long.
+func (w *ownWrites) doubt() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a := w.attempt
+	if a == nil || time.Since(a.since) < catchUpPatience {
+		return
+	}
+	if bytes := w.r.rep.Stats().Bytes; bytes != a.bytes {
+		a.since, a.bytes = time.Now(), bytes
+		return
+	}
+	w.failure, w.failedAt = errSilentPrimary, time.Now()
+}

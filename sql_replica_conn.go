@@ -1,0 +1,377 @@
+package floe
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/hrana"
+	"github.com/floedb/floe/internal/sqltext"
+)
+
+// replicaConn is a connection to a replica, with one to its primary once
+// something is to run there.
+type replicaConn struct {
+	source  *replicaSource
+	conn    *Conn
+	local   *localConn
+	primary backend // nil until it is needed
+	routes  map[string]route
+	place   place // of the transaction that is open
+	wrote   bool  // something ran on the primary, for this user of the connection
+
+	// ending keeps a freeze from closing the connection, while that is idle, in the
+	// middle of what database/sql does with it.
+	ending sync.Mutex
+}
+
+var _ backend = (*replicaConn)(nil)
+
+// place says where a transaction is.
+type place uint8
+
+const (
+	nowhere place = iota // there is none
+	onReplica
+	onPrimary
+)
+
+func (c *replicaConn) engineConn() *engine.Conn { return c.local.conn }
+
+func (c *replicaConn) stream() *hrana.Stream {
+	if c.primary == nil {
+		return nil
+	}
+	return c.primary.stream()
+}
+
+func (c *replicaConn) ping(ctx context.Context) error { return c.local.ping(ctx) }
+
+// exec runs a text in one place.
+func (c *replicaConn) exec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	r := c.route(ctx, query)
+	if r == toReplica || r == toBoth {
+		res, err := c.execLocal(ctx, r, query, args)
+		if !c.outdated(query, err) {
+			return res, err
+		}
+	}
+	return c.execPrimary(ctx, query, func(b backend) (driver.Result, error) { return b.exec(ctx, query, args) })
+}
+
+func (c *replicaConn) execLocal(ctx context.Context, r route, query string, args []driver.NamedValue) (driver.Result, error) {
+	if err := c.await(ctx); err != nil {
+		return nil, err
+	}
+	if r == toBoth {
+		return localResult{}, c.setBoth(ctx, query)
+	}
+	return c.local.exec(ctx, query, args)
+}
+
+func (c *replicaConn) execPrimary(ctx context.Context, query string, run func(backend) (driver.Result, error)) (driver.Result, error) {
+	b, err := c.connectPrimary(ctx)
+	if err != nil {
+		return nil, c.explain(query, err)
+	}
+	res, err := run(b)
+	c.ran(ctx, query, err)
+	return res, c.explain(query, err)
+}
+
+// query is exec for a text whose rows are wanted.
+func (c *replicaConn) query(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	r := c.route(ctx, query)
+	if r == toReplica || r == toBoth {
+		rows, err := c.queryLocal(ctx, r, query, args)
+		if !c.outdated(query, err) {
+			return rows, err
+		}
+	}
+	return c.queryPrimary(ctx, query, func(b backend) (driver.Rows, error) { return b.query(ctx, query, args) })
+}
+
+func (c *replicaConn) queryLocal(ctx context.Context, r route, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if err := c.await(ctx); err != nil {
+		return nil, err
+	}
+	if r == toBoth {
+		if err := c.setBoth(ctx, query); err != nil {
+			return nil, err
+		}
+	}
+	return c.local.query(ctx, query, args)
+}
+
+func (c *replicaConn) queryPrimary(ctx context.Context, query string, run func(backend) (driver.Rows, error)) (driver.Rows, error) {
+	b, err := c.connectPrimary(ctx)
+	if err != nil {
+		return nil, c.explain(query, err)
+	}
+	rows, err := run(b)
+	if err != nil {
+		c.ran(ctx, query, err)
+		return nil, c.explain(query, err)
+	}
+	return &primaryRows{rows.(resultRows), func(err error) { c.ran(ctx, query, err) }}, nil
+}
+
+// await has a read outside of a transaction wait for what was written before it.
+func (c *replicaConn) await(ctx context.Context) error {
+	if c.place != nowhere || c.source.cfg.staleRead {
+		return nil
+	}
+	return c.source.r.own.wait(ctx)
+}
+
+// outdated tells whether a text that only read when it was first seen no longer
+// compiles, as its tables were changed: then the primary is asked.
+func (c *replicaConn) outdated(query string, err error) bool {
+	if err == nil || c.place != nowhere || !errors.Is(err, engine.Generic) {
+		return false
+	}
+	delete(c.routes, query)
+	return routeOf(c.local.conn, query) == unknown
+}
+
+// explain adds to the error of a primary that cannot be reached why a text was to
+// run there that does not compile here.
+func (c *replicaConn) explain(query string, err error) error {
+	if err == nil || !errors.Is(err, ErrUnreachable) || routeOf(c.local.conn, query) != unknown {
+		return err
+	}
+	s, localErr := c.local.conn.PrepareCached(query)
+	if localErr == nil {
+		return join(err, s.Finalize())
+	}
+	return fmt.Errorf("%w (and on the replica: %v)", err, localErr)
+}
+
+// setBoth runs PRAGMA foreign_keys = ... here, where it is read, and on the
+// primary, where it counts. A new connection there is as one here is.
+func (c *replicaConn) setBoth(ctx context.Context, query string) error {
+	before, err := c.local.conn.ForeignKeys(ctx)
+	if err == nil {
+		err = c.local.conn.Exec(ctx, query)
+	}
+	if err != nil {
+		return err
+	}
+	after, err := c.local.conn.ForeignKeys(ctx)
+	if err != nil || before == after && c.primary == nil {
+		return err
+	}
+	_, err = c.execPrimary(ctx, query, func(b backend) (driver.Result, error) { return b.exec(ctx, query, nil) })
+	if err != nil {
+		err = errors.Join(err, c.local.conn.SetForeignKeys(context.WithoutCancel(ctx), before))
+	}
+	return err
+}
+
+func (c *replicaConn) connectPrimary(ctx context.Context) (b backend, err error) {
+	if c.primary == nil {
+		c.primary, err = c.source.openPrimary(ctx)
+	}
+	return c.primary, err
+}
+
+// ran takes down what became of a text that ran on the primary.
+func (c *replicaConn) ran(ctx context.Context, query string, err error) {
+	c.wrote = true
+	stmts := sqltext.Split(query)
+	c.place = c.placeAfter(ctx, stmts, err)
+	if c.place == nowhere {
+		c.noteWrite(err, len(stmts) == 1)
+	}
+}
+
+// placeAfter tells whether a transaction is open on the primary after stmts ran.
+func (c *replicaConn) placeAfter(ctx context.Context, stmts []sqltext.Statement, err error) place {
+	if len(stmts) == 1 && err == nil {
+		switch stmts[0].Tx {
+		case sqltext.TxNone:
+			return c.place
+		case sqltext.TxBegin, sqltext.TxSavepoint:
+			return onPrimary
+		case sqltext.TxEnd:
+			return nowhere
+		}
+	}
+	for _, st := range stmts {
+		if st.Tx != sqltext.TxNone {
+			return c.askPlace(ctx)
+		}
+	}
+	return c.place
+}
+
+// askPlace asks the primary whether a transaction is open. When in doubt there is
+// one: to read on the primary without need does no harm.
+func (c *replicaConn) askPlace(ctx context.Context) place {
+	s := c.primary.stream()
+	if s == nil || s.Err() != nil {
+		return nowhere
+	}
+	if auto, err := s.Autocommit(context.WithoutCancel(ctx)); err != nil && s.Err() == nil || err == nil && !auto {
+		return onPrimary
+	}
+	return nowhere
+}
+
+// noteWrite takes down what the primary said of what has been committed. Where an
+// error leaves open what was, reads wait for all that the primary has.
+func (c *replicaConn) noteWrite(err error, single bool) {
+	var refused *hrana.Error
+	switch {
+	case err == nil:
+		c.source.wrote(c.index())
+	case errors.Is(err, hrana.ErrNotExecuted), errors.Is(err, ErrUnreachable), errors.Is(err, driver.ErrBadConn):
+	case single && errors.As(err, &refused):
+	default:
+		c.source.behind(hrana.Index{})
+	}
+}
+
+// index returns the replication index of what ran last on the primary.
+func (c *replicaConn) index() hrana.Index {
+	if s := c.stream(); s != nil {
+		return s.ReplicationIndex()
+	}
+	return hrana.Index{}
+}
+
+// begin begins a transaction: one that only reads here, all others on the primary.
+func (c *replicaConn) begin(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	if c.place != onPrimary && (opts.ReadOnly || c.onlyReads(ctx)) {
+		return c.beginLocal(ctx, opts)
+	}
+	b, err := c.connectPrimary(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tx, err := b.begin(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	c.place = onPrimary
+	return &replicaTx{c, tx}, nil
+}
+
+func (c *replicaConn) beginLocal(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	if err := c.await(ctx); err != nil {
+		return nil, err
+	}
+	tx, err := c.local.begin(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	c.place = onReplica
+	return &replicaTx{c, tx}, nil
+}
+
+// replicaTx is a transaction, here or on the primary.
+type replicaTx struct {
+	c  *replicaConn
+	tx driver.Tx
+}
+
+// Commit implements [driver.Tx].
+func (t *replicaTx) Commit() error {
+	err := t.tx.Commit()
+	if t.end() == onPrimary {
+		t.c.wrote = true
+		t.c.noteWrite(err, true)
+	}
+	return err
+}
+
+// Rollback implements [driver.Tx].
+func (t *replicaTx) Rollback() error {
+	t.end()
+	return t.tx.Rollback()
+}
+
+func (t *replicaTx) end() (was place) {
+	was, t.c.place = t.c.place, nowhere
+	return was
+}
+
+// valid is asked when database/sql takes the connection back. From then on, until
+// reset, a freeze of the replica may close it.
+func (c *replicaConn) valid() bool {
+	if !c.local.valid() {
+		return false
+	}
+	if c.primary != nil && !c.primary.valid() {
+		c.dropPrimary()
+	}
+	c.place, c.wrote = nowhere, false
+	return c.source.r.rest(c)
+}
+
+func (c *replicaConn) reset(ctx context.Context) error {
+	if !c.source.r.wake(c) {
+		return driver.ErrBadConn
+	}
+	if err := c.local.reset(ctx); err != nil {
+		return err
+	}
+	if c.primary != nil && c.primary.reset(ctx) != nil {
+		c.dropPrimary()
+	}
+	return nil
+}
+
+// dropPrimary leaves a connection to the primary that cannot be used again.
+func (c *replicaConn) dropPrimary() {
+	_ = c.primary.close()
+	c.primary = nil
+}
+
+func (c *replicaConn) close() error {
+	c.source.r.wake(c)
+	var err error
+	if c.primary != nil {
+		err = c.primary.close()
+	}
+	return errors.Join(err, c.closeLocal())
+}
+
+// closeLocal closes the connection to the replica. It may be called by any
+// goroutine while the connection is idle.
+func (c *replicaConn) closeLocal() error {
+	c.ending.Lock()
+	defer c.ending.Unlock()
+	return c.conn.Close()
+}
+
+// resultRows are rows of the primary, with all that database/sql may ask of them.
+type resultRows interface {
+	driver.Rows
+	driver.RowsNextResultSet
+	driver.RowsColumnTypeDatabaseTypeName
+	driver.RowsColumnTypeScanType
+	driver.RowsColumnTypeNullable
+	driver.RowsColumnTypeLength
+	driver.RowsColumnTypePrecisionScale
+}
+
+// primaryRows are rows of the primary. What they come from has been done when they
+// are closed.
+type primaryRows struct {
+	resultRows
+	closed func(error)
+}
+
+// Close implements [driver.Rows].
+func (r *primaryRows) Close() error {
+	err := r.resultRows.Close()
+	if r.closed != nil {
+		r.closed(err)
+		r.closed = nil
+	}
+	return err
+}
