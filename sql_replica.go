@@ -18,7 +18,7 @@ type replicaSource struct {
 	owned bool // the replica is closed with the connector
 
 	mu      sync.Mutex
-	primary *Connector // made when something is first to run there
+	primary *remoteServer // nil until something is to run there
 }
 
 func newReplicaConnector(t dsnTarget, cfg config) (*Connector, error) {
@@ -78,26 +78,21 @@ func (s *replicaSource) prepare(ctx context.Context, local *localConn) error {
 	return prepareConn(ctx, local.conn, s.cfg.conn)
 }
 
-// openPrimary opens a connection to the primary.
-func (s *replicaSource) openPrimary(ctx context.Context) (backend, error) {
-	c, err := s.primaryConnector()
-	if err != nil {
-		return nil, err
-	}
-	return c.open(ctx)
-}
-
-func (s *replicaSource) primaryConnector() (c *Connector, err error) {
+// openPrimary makes a connection to the primary. It sends nothing yet.
+func (s *replicaSource) openPrimary() (*remoteConn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.primary != nil:
-		return s.primary, nil
-	case s.r.url == "":
+	if s.r.url == "" {
 		return nil, fmt.Errorf("%s: write: %w", s.r.path, ErrNoServer)
 	}
-	s.primary, err = newRemoteConnector(dsnTarget{mode: modeRemote, url: s.r.url}, s.cfg)
-	return s.primary, err
+	if s.primary == nil {
+		srv, err := newRemoteServer(s.r.url, s.cfg)
+		if err != nil {
+			return nil, fmt.Errorf("%s: write: %w", s.r.path, err)
+		}
+		s.primary = srv
+	}
+	return &remoteConn{server: s.primary}, nil
 }
 
 func (s *replicaSource) close() error {
@@ -105,7 +100,7 @@ func (s *replicaSource) close() error {
 	defer s.mu.Unlock()
 	var err error
 	if s.primary != nil {
-		err = s.primary.close()
+		err = s.primary.client.Close()
 	}
 	if s.owned {
 		err = errors.Join(err, s.r.Close())
@@ -125,4 +120,3 @@ func (s *replicaSource) behind(index hrana.Index) {
 		s.r.own.follow(index)
 	}
 }
-

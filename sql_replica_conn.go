@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/floedb/floe/engine"
@@ -18,7 +19,7 @@ type replicaConn struct {
 	source  *replicaSource
 	conn    *Conn
 	local   *localConn
-	primary backend // nil until it is needed
+	primary *remoteConn // nil until it is needed
 	routes  map[string]route
 	place   place // of the transaction that is open
 	wrote   bool  // something ran on the primary, for this user of the connection
@@ -59,7 +60,7 @@ func (c *replicaConn) exec(ctx context.Context, query string, args []driver.Name
 			return res, err
 		}
 	}
-	return c.execPrimary(ctx, query, func(b backend) (driver.Result, error) { return b.exec(ctx, query, args) })
+	return c.execPrimary(ctx, query, func(b *remoteConn) (driver.Result, error) { return b.exec(ctx, query, args) })
 }
 
 func (c *replicaConn) execLocal(ctx context.Context, r route, query string, args []driver.NamedValue) (driver.Result, error) {
@@ -72,13 +73,13 @@ func (c *replicaConn) execLocal(ctx context.Context, r route, query string, args
 	return c.local.exec(ctx, query, args)
 }
 
-func (c *replicaConn) execPrimary(ctx context.Context, query string, run func(backend) (driver.Result, error)) (driver.Result, error) {
-	b, err := c.connectPrimary(ctx)
+func (c *replicaConn) execPrimary(ctx context.Context, query string, run func(*remoteConn) (driver.Result, error)) (driver.Result, error) {
+	b, err := c.connectPrimary()
 	if err != nil {
-		return nil, c.explain(query, err)
+		return nil, err
 	}
 	res, err := run(b)
-	c.ran(ctx, query, err)
+	c.ran(query, err)
 	return res, c.explain(query, err)
 }
 
@@ -91,7 +92,7 @@ func (c *replicaConn) query(ctx context.Context, query string, args []driver.Nam
 			return rows, err
 		}
 	}
-	return c.queryPrimary(ctx, query, func(b backend) (driver.Rows, error) { return b.query(ctx, query, args) })
+	return c.queryPrimary(ctx, query, func(b *remoteConn) (driver.Rows, error) { return b.query(ctx, query, args) })
 }
 
 func (c *replicaConn) queryLocal(ctx context.Context, r route, query string, args []driver.NamedValue) (driver.Rows, error) {
@@ -106,17 +107,17 @@ func (c *replicaConn) queryLocal(ctx context.Context, r route, query string, arg
 	return c.local.query(ctx, query, args)
 }
 
-func (c *replicaConn) queryPrimary(ctx context.Context, query string, run func(backend) (driver.Rows, error)) (driver.Rows, error) {
-	b, err := c.connectPrimary(ctx)
+func (c *replicaConn) queryPrimary(ctx context.Context, query string, run func(*remoteConn) (driver.Rows, error)) (driver.Rows, error) {
+	b, err := c.connectPrimary()
 	if err != nil {
-		return nil, c.explain(query, err)
+		return nil, err
 	}
 	rows, err := run(b)
 	if err != nil {
-		c.ran(ctx, query, err)
+		c.ran(query, err)
 		return nil, c.explain(query, err)
 	}
-	return &primaryRows{rows.(resultRows), func(err error) { c.ran(ctx, query, err) }}, nil
+	return &primaryRows{rows.(*remoteRows), c, query}, nil
 }
 
 // await has a read outside of a transaction wait for what was written before it.
@@ -164,61 +165,44 @@ func (c *replicaConn) setBoth(ctx context.Context, query string) error {
 	if err != nil || before == after && c.primary == nil {
 		return err
 	}
-	_, err = c.execPrimary(ctx, query, func(b backend) (driver.Result, error) { return b.exec(ctx, query, nil) })
+	_, err = c.execPrimary(ctx, query, func(b *remoteConn) (driver.Result, error) { return b.exec(ctx, query, nil) })
 	if err != nil {
 		err = errors.Join(err, c.local.conn.SetForeignKeys(context.WithoutCancel(ctx), before))
 	}
 	return err
 }
 
-func (c *replicaConn) connectPrimary(ctx context.Context) (b backend, err error) {
+// connectPrimary gives the connection to the primary, ready to tell of what runs
+// on it next which frame holds it.
+func (c *replicaConn) connectPrimary() (b *remoteConn, err error) {
 	if c.primary == nil {
-		c.primary, err = c.source.openPrimary(ctx)
+		if c.primary, err = c.source.openPrimary(); err != nil {
+			return nil, err
+		}
 	}
-	return c.primary, err
+	c.primary.index = hrana.Index{}
+	return c.primary, nil
 }
 
 // ran takes down what became of a text that ran on the primary.
-func (c *replicaConn) ran(ctx context.Context, query string, err error) {
+func (c *replicaConn) ran(query string, err error) {
 	c.wrote = true
-	stmts := sqltext.Split(query)
-	c.place = c.placeAfter(ctx, stmts, err)
-	if c.place == nowhere {
-		c.noteWrite(err, len(stmts) == 1)
+	stmts := c.primary.server.texts.get(query).stmts
+	switch {
+	case c.primary.lost != nil && endsTransaction(stmts):
+		c.dropPrimary()
+		c.place = nowhere
+	case c.primary.lost != nil || c.primary.tx != txNone:
+		c.place = onPrimary
+		return
+	default:
+		c.place = nowhere
 	}
+	c.noteWrite(err, len(stmts) == 1)
 }
 
-// placeAfter tells whether a transaction is open on the primary after stmts ran.
-func (c *replicaConn) placeAfter(ctx context.Context, stmts []sqltext.Statement, err error) place {
-	if len(stmts) == 1 && err == nil {
-		switch stmts[0].Tx {
-		case sqltext.TxNone:
-			return c.place
-		case sqltext.TxBegin, sqltext.TxSavepoint:
-			return onPrimary
-		case sqltext.TxEnd:
-			return nowhere
-		}
-	}
-	for _, st := range stmts {
-		if st.Tx != sqltext.TxNone {
-			return c.askPlace(ctx)
-		}
-	}
-	return c.place
-}
-
-// askPlace asks the primary whether a transaction is open. When in doubt there is
-// one: to read on the primary without need does no harm.
-func (c *replicaConn) askPlace(ctx context.Context) place {
-	s := c.primary.stream()
-	if s == nil || s.Err() != nil {
-		return nowhere
-	}
-	if auto, err := s.Autocommit(context.WithoutCancel(ctx)); err != nil && s.Err() == nil || err == nil && !auto {
-		return onPrimary
-	}
-	return nowhere
+func endsTransaction(stmts []sqltext.Statement) bool {
+	return slices.ContainsFunc(stmts, func(st sqltext.Statement) bool { return st.Tx == sqltext.TxEnd })
 }
 
 // noteWrite takes down what the primary said of what has been committed. Where an
@@ -227,20 +211,12 @@ func (c *replicaConn) noteWrite(err error, single bool) {
 	var refused *hrana.Error
 	switch {
 	case err == nil:
-		c.source.wrote(c.index())
-	case errors.Is(err, hrana.ErrNotExecuted), errors.Is(err, ErrUnreachable), errors.Is(err, driver.ErrBadConn):
+		c.source.wrote(c.primary.index)
+	case errors.Is(err, hrana.ErrNotExecuted), errors.Is(err, ErrUnreachable):
 	case single && errors.As(err, &refused):
 	default:
 		c.source.behind(hrana.Index{})
 	}
-}
-
-// index returns the replication index of what ran last on the primary.
-func (c *replicaConn) index() hrana.Index {
-	if s := c.stream(); s != nil {
-		return s.ReplicationIndex()
-	}
-	return hrana.Index{}
 }
 
 // begin begins a transaction: one that only reads here, all others on the primary.
@@ -248,7 +224,7 @@ func (c *replicaConn) begin(ctx context.Context, opts driver.TxOptions) (driver.
 	if c.place != onPrimary && (opts.ReadOnly || c.onlyReads(ctx)) {
 		return c.beginLocal(ctx, opts)
 	}
-	b, err := c.connectPrimary(ctx)
+	b, err := c.connectPrimary()
 	if err != nil {
 		return nil, err
 	}
@@ -280,23 +256,30 @@ type replicaTx struct {
 
 // Commit implements [driver.Tx].
 func (t *replicaTx) Commit() error {
+	if t.c.place == onPrimary {
+		t.c.primary.index = hrana.Index{}
+	}
 	err := t.tx.Commit()
-	if t.end() == onPrimary {
+	if t.c.place == onPrimary {
 		t.c.wrote = true
 		t.c.noteWrite(err, true)
 	}
+	t.c.endTransaction()
 	return err
 }
 
 // Rollback implements [driver.Tx].
 func (t *replicaTx) Rollback() error {
-	t.end()
-	return t.tx.Rollback()
+	err := t.tx.Rollback()
+	t.c.endTransaction()
+	return err
 }
 
-func (t *replicaTx) end() (was place) {
-	was, t.c.place = t.c.place, nowhere
-	return was
+func (c *replicaConn) endTransaction() {
+	if c.primary != nil && c.primary.lost != nil {
+		c.dropPrimary()
+	}
+	c.place = nowhere
 }
 
 // valid is asked when database/sql takes the connection back. From then on, until
@@ -348,30 +331,20 @@ func (c *replicaConn) closeLocal() error {
 	return c.conn.Close()
 }
 
-// resultRows are rows of the primary, with all that database/sql may ask of them.
-type resultRows interface {
-	driver.Rows
-	driver.RowsNextResultSet
-	driver.RowsColumnTypeDatabaseTypeName
-	driver.RowsColumnTypeScanType
-	driver.RowsColumnTypeNullable
-	driver.RowsColumnTypeLength
-	driver.RowsColumnTypePrecisionScale
-}
-
 // primaryRows are rows of the primary. What they come from has been done when they
 // are closed.
 type primaryRows struct {
-	resultRows
-	closed func(error)
+	*remoteRows
+	conn  *replicaConn // nil once they are closed
+	query string
 }
 
 // Close implements [driver.Rows].
 func (r *primaryRows) Close() error {
-	err := r.resultRows.Close()
-	if r.closed != nil {
-		r.closed(err)
-		r.closed = nil
+	err := r.remoteRows.Close()
+	if r.conn != nil {
+		r.conn.ran(r.query, err)
+		r.conn = nil
 	}
 	return err
 }

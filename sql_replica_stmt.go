@@ -13,7 +13,7 @@ type replicaStmt struct {
 	query   string
 	local   driverStmt
 	primary driverStmt
-	at      backend // the connection to the primary that primary belongs to
+	at      *remoteConn // the connection to the primary that primary belongs to
 }
 
 // prepare compiles a text where it is going to run.
@@ -26,12 +26,11 @@ func (c *replicaConn) prepare(ctx context.Context, query string) (driverStmt, er
 			return s, err
 		}
 	}
-	if b, err := c.connectPrimary(ctx); err != nil {
-		return nil, c.explain(query, err)
-	} else if _, err = s.onPrimary(ctx, b); err != nil {
-		return nil, c.explain(query, err)
+	b, err := c.connectPrimary()
+	if err == nil {
+		_, err = s.onPrimary(ctx, b)
 	}
-	return s, nil
+	return s, err
 }
 
 func (s *replicaStmt) onReplica(ctx context.Context) (_ driverStmt, err error) {
@@ -41,7 +40,7 @@ func (s *replicaStmt) onReplica(ctx context.Context) (_ driverStmt, err error) {
 	return s.local, err
 }
 
-func (s *replicaStmt) onPrimary(ctx context.Context, b backend) (_ driverStmt, err error) {
+func (s *replicaStmt) onPrimary(ctx context.Context, b *remoteConn) (_ driverStmt, err error) {
 	if s.primary != nil && s.at != b {
 		_ = s.primary.Close()
 		s.primary = nil
@@ -93,7 +92,7 @@ func (s *replicaStmt) ExecContext(ctx context.Context, args []driver.NamedValue)
 	case toBoth:
 		return c.exec(ctx, s.query, args)
 	}
-	return c.execPrimary(ctx, s.query, func(b backend) (driver.Result, error) {
+	return c.execPrimary(ctx, s.query, func(b *remoteConn) (driver.Result, error) {
 		k, err := s.onPrimary(ctx, b)
 		if err != nil {
 			return nil, err
@@ -125,7 +124,7 @@ func (s *replicaStmt) QueryContext(ctx context.Context, args []driver.NamedValue
 	case toBoth:
 		return c.query(ctx, s.query, args)
 	}
-	return c.queryPrimary(ctx, s.query, func(b backend) (driver.Rows, error) {
+	return c.queryPrimary(ctx, s.query, func(b *remoteConn) (driver.Rows, error) {
 		k, err := s.onPrimary(ctx, b)
 		if err != nil {
 			return nil, err

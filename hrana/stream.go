@@ -14,9 +14,8 @@ import (
 // wraps [ErrNotExecuted], or leaves open what the server did. Once a stream can no longer be used, every call fails
 // with an error that wraps [ErrStreamClosed].
 type Stream struct {
-	conn  streamConn
-	busy  atomic.Bool
-	index Index // of the last answer
+	conn streamConn
+	busy atomic.Bool
 }
 
 // enter takes the stream for one call.
@@ -38,30 +37,12 @@ func (s *Stream) do(ctx context.Context, r *Request) (*Response, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("%v: %w", r.Kind, mark(ended(ctx), ErrNotExecuted))
 	}
-	s.index = Index{}
 	res, err := s.conn.do(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("%v: %w", r.Kind, err)
 	}
-	s.index = res.replicationIndex()
 	return res, nil
 }
-
-// replicationIndex gives the index in an answer that has a place for one.
-func (r *Response) replicationIndex() Index {
-	switch {
-	case r.Result != nil:
-		return r.Result.ReplicationIndex
-	case r.Batch != nil:
-		return r.Batch.ReplicationIndex
-	}
-	return Index{}
-}
-
-// ReplicationIndex gives the replication index of the last answer, see [StmtResult]; that of a cursor is known once it
-// is closed. It is unknown where the answer had none, and after an error. A stream that something else runs statements
-// on is asked for it right after each.
-func (s *Stream) ReplicationIndex() Index { return s.index }
 
 // Execute runs one statement. The SQL text must hold exactly one.
 func (s *Stream) Execute(ctx context.Context, stmt Stmt) (*StmtResult, error) {
@@ -166,13 +147,7 @@ func (s *Stream) Cursor(ctx context.Context, b Batch) (*Cursor, error) {
 		s.leave()
 		return nil, fmt.Errorf("open cursor: %w", err)
 	}
-	s.index = Index{}
-	c := newCursor(src, &b, nil)
-	c.release = func() {
-		s.index = c.index
-		s.leave()
-	}
-	return c, nil
+	return newCursor(src, &b, s.leave), nil
 }
 
 func (s *Stream) openEntries(ctx context.Context, b *Batch) (entries, error) {
