@@ -40,6 +40,9 @@ damaged one are refused, and change nothing.`,
 }
 
 func apply(cmd *cobra.Command, path, file string, asJSON bool) error {
+	if err := requirePath(path, "a file of frames is applied to a replica"); err != nil {
+		return err
+	}
 	ctx := cmd.Context()
 	r, err := floe.OpenReplica(ctx, path, "")
 	if err != nil {

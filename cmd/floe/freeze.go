@@ -37,6 +37,9 @@ PATH-floe-frozen tells from then on which log and frame the database came from.`
 }
 
 func freeze(cmd *cobra.Command, path string, asJSON bool) error {
+	if err := requirePath(path, "floe sync makes a replica of it, and that can be frozen"); err != nil {
+		return err
+	}
 	ctx := cmd.Context()
 	if _, err := inspectExisting(path); err != nil {
 		return err

@@ -53,6 +53,9 @@ archive that was pulled with --since N+1 or less.`,
   floe pull news.frames --from libsql://db.example.com --since 1200`,
 		Args: takes("FILE"),
 		RunE: runs(func(cmd *cobra.Command, args []string) error {
+			if err := requirePath(args[0], "floe pull FILE --from URL writes what it has into a file"); err != nil {
+				return err
+			}
 			if err := from.requireURL(); err != nil {
 				return err
 			}

@@ -27,12 +27,13 @@ Exit status: 0 done, 1 failed, 2 called wrongly. Results go to standard output,
 errors and progress to standard error.`,
 		Example: `  floe sync app.db --from libsql://db.example.com
   floe query app.db 'SELECT name FROM users WHERE id = ?' 42
+  floe shell app.db
   floe freeze app.db`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.AddCommand(
-		newSync(), newStatus(), newQuery(), newFreeze(), newApply(), newPull(), newVerify(), newWAL(), newVersion(),
+		newSync(), newStatus(), newQuery(), newShell(), newFreeze(), newApply(), newPull(), newVerify(), newWAL(), newVersion(),
 	)
 	return root
 }
@@ -100,6 +101,25 @@ func (r *remote) requireURL() error {
 		return usagef("--from is missing: the URL of the server")
 	}
 	return nil
+}
+
+// requirePath checks that name is a file of this machine, and otherwise says instead what to do.
+func requirePath(name, instead string) error {
+	if floe.IsURL(name) {
+		return usagef("%s is a server, not a file: %s", withoutParameters(name), instead)
+	}
+	return nil
+}
+
+// withoutParameters leaves out what may be a token.
+func withoutParameters(name string) string {
+	name, _, _ = strings.Cut(name, "?")
+	if scheme, rest, ok := strings.Cut(name, "://"); ok {
+		if _, host, ok := strings.Cut(rest, "@"); ok {
+			return scheme + "://" + host
+		}
+	}
+	return name
 }
 
 // options gives the flags, and what the environment adds, as options.

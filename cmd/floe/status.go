@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
@@ -42,17 +43,21 @@ func newStatus() *cobra.Command {
 		asJSON bool
 	)
 	cmd := &cobra.Command{
-		Use:   "status PATH",
-		Short: "Tell what a database file is and how far a replica has come",
-		Long: `Status tells whether the file is a replica, a database frozen from one, or a
+		Use:   "status PATH|URL",
+		Short: "Tell what a database is and how far a replica has come",
+		Long: `Status of a file tells whether the file is a replica, a database frozen from one, or a
 local database; its size; and for a replica its log, its frame, and who is
 writing to it. With --from it asks the server too and tells how many frames the
-replica is behind. It changes nothing, and may run beside a sync.`,
+replica is behind. It changes nothing, and may run beside a sync.
+
+Status of a server tells its version, its log and the last frame there, and the
+size of the database. A server that cannot be reached is an error.`,
 		Example: `  floe status app.db
+  floe status libsql://db.example.com
   floe status app.db --from libsql://db.example.com --json`,
-		Args: takes("PATH"),
+		Args: takes("PATH|URL"),
 		RunE: runs(func(cmd *cobra.Command, args []string) error {
-			return status(cmd, args[0], from, asJSON)
+			return status(cmd.Context(), cmd.OutOrStdout(), args[0], from, asJSON)
 		}),
 	}
 	from.addURL(cmd, serverUsage+", to tell the lag")
@@ -70,13 +75,27 @@ func inspectExisting(path string) (floe.FileStatus, error) {
 	return st, err
 }
 
-func status(cmd *cobra.Command, path string, from remote, asJSON bool) error {
-	ctx := cmd.Context()
-	st, err := inspectExisting(path)
+// status writes what there is to know about the database called name.
+func status(ctx context.Context, w io.Writer, name string, from remote, asJSON bool) error {
+	if floe.IsURL(name) {
+		return serverStatus(ctx, w, name, from, asJSON)
+	}
+	rep, err := fileStatus(ctx, name, from)
 	if err != nil {
 		return err
 	}
-	rep := statusReport{Path: path, Role: st.Role.String(), LockedBy: st.Holder}
+	if asJSON {
+		return printJSON(w, rep)
+	}
+	return printFields(w, rep.fields())
+}
+
+func fileStatus(ctx context.Context, path string, from remote) (*statusReport, error) {
+	st, err := inspectExisting(path)
+	if err != nil {
+		return nil, err
+	}
+	rep := &statusReport{Path: path, Role: st.Role.String(), LockedBy: st.Holder}
 	switch st.Role {
 	case floe.RoleReplica:
 		rep.LogID, rep.FrameNo = st.Position.LogID.String(), frameNo(st.Position)
@@ -84,17 +103,12 @@ func status(cmd *cobra.Command, path string, from remote, asJSON bool) error {
 		rep.Origin = &originInfo{st.Origin.LogID.String(), st.Origin.FrameNo}
 	}
 	if err := rep.measure(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	if from.url != "" {
-		if err := rep.compare(ctx, st, from); err != nil {
-			return err
-		}
+		err = rep.compare(ctx, st, from)
 	}
-	if asJSON {
-		return printJSON(cmd.OutOrStdout(), rep)
-	}
-	return printFields(cmd.OutOrStdout(), rep.fields())
+	return rep, err
 }
 
 // measure fills in the sizes.

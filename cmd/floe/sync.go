@@ -71,6 +71,9 @@ reached for a while ends neither.`,
 }
 
 func (c *syncCommand) run() error {
+	if err := requirePath(c.path, "floe sync PATH --from URL keeps a replica of it in a file"); err != nil {
+		return err
+	}
 	if err := c.from.requireURL(); err != nil {
 		return err
 	}

@@ -24,3 +24,9 @@ func terminalWidth(f *os.File) (columns int, ok bool) {
 	}
 	return int(size.columns), true
 }
+
+// isKeyboard tells whether a person types what is read from f.
+func isKeyboard(f *os.File) bool {
+	_, ok := terminalWidth(f)
+	return ok
+}

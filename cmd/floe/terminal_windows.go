@@ -25,3 +25,9 @@ func terminalWidth(f *os.File) (columns int, ok bool) {
 	}
 	return int(info.right-info.left) + 1, true
 }
+
+// isKeyboard tells whether a person types what is read from f.
+func isKeyboard(f *os.File) bool {
+	var mode uint32
+	return syscall.GetConsoleMode(syscall.Handle(f.Fd()), &mode) == nil
+}

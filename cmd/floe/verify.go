@@ -41,6 +41,9 @@ database was there. "floe sync" mends that.`,
 		Example: "  floe verify app.db --from libsql://db.example.com",
 		Args:    takes("PATH"),
 		RunE: runs(func(cmd *cobra.Command, args []string) error {
+			if err := requirePath(args[0], "floe verify PATH --from URL compares a replica with it"); err != nil {
+				return err
+			}
 			if err := from.requireURL(); err != nil {
 				return err
 			}

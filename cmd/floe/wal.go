@@ -69,6 +69,9 @@ It takes no lock; a log that is being written to may seem torn.`,
 }
 
 func showWAL(cmd *cobra.Command, name string, list, asJSON bool) error {
+	if err := requirePath(name, "its log is on its own machine; floe pull fetches the frames that it hands out"); err != nil {
+		return err
+	}
 	rep, err := readWAL(name, list)
 	if err != nil {
 		return err

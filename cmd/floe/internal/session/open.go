@@ -41,3 +41,11 @@ func (t Target) serverOptions() (opts []hrana.Option) {
 	}
 	return opts
 }
+
+// File is the path of the target's file, "" for that of a server.
+func (t Target) File() string {
+	if floe.IsURL(t.Name) {
+		return ""
+	}
+	return t.Name
+}

@@ -1,0 +1,330 @@
+package shell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/floedb/floe/cmd/floe/internal/session"
+	"github.com/floedb/floe/engine"
+)
+
+// dump writes a script that makes the database anew. It is read by the sqlite3 shell as well as by this one.
+func (sh *Shell) dump(ctx context.Context, args []string) error {
+	d := &dumper{sess: sh.sess, w: sh.current(), pattern: patternOf(args), whole: len(args) == 0}
+	return sh.done(sh.inReadTx(ctx, func() error { return d.run(ctx) }))
+}
+
+// inReadTx has do see one state of the database.
+func (sh *Shell) inReadTx(ctx context.Context, do func() error) error {
+	if sh.sess.InTx() {
+		return do()
+	}
+	if _, err := sh.sess.Run(ctx, "BEGIN", nil, session.Discard); err != nil {
+		return err
+	}
+	err := do()
+	if sh.sess.InTx() {
+		// Nothing was written: the end of a transaction that was cut short by a signal is no less clean.
+		_, endErr := sh.sess.Run(context.WithoutCancel(ctx), "ROLLBACK", nil, session.Discard)
+		err = errors.Join(err, endErr)
+	}
+	return err
+}
+
+type dumper struct {
+	sess     session.Session
+	w        io.Writer
+	pattern  string // of the tables, for LIKE
+	whole    bool   // all of the database
+	writable bool   // the schema is made writable
+}
+
+// schemaEntry is a row of sqlite_schema.
+type schemaEntry struct{ name, kind, sql string }
+
+func (d *dumper) run(ctx context.Context) error {
+	steps := []func(context.Context) error{d.begin, d.tables, d.sequence, d.rest, d.end}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *dumper) begin(ctx context.Context) error {
+	encoding, err := d.pragma(ctx, "encoding")
+	if err != nil {
+		return err
+	}
+	if d.whole && encoding != "UTF-8" {
+		d.line("PRAGMA encoding='" + encoding.(string) + "';")
+	}
+	d.line("PRAGMA foreign_keys=OFF;")
+	return d.line("BEGIN TRANSACTION;")
+}
+
+// end sets what of the header belongs to the application, and ends the script.
+func (d *dumper) end(ctx context.Context) error {
+	if d.writable {
+		d.line("PRAGMA writable_schema=OFF;")
+	}
+	for _, name := range []string{"application_id", "user_version"} {
+		v, err := d.pragma(ctx, name)
+		if err != nil {
+			return err
+		}
+		if n, ok := v.(int64); ok && n != 0 && d.whole {
+			d.line(fmt.Sprintf("PRAGMA %s=%d;", name, n))
+		}
+	}
+	return d.line("COMMIT;")
+}
+
+func (d *dumper) line(text string) error {
+	_, err := io.WriteString(d.w, text+"\n")
+	return err
+}
+
+func (d *dumper) pragma(ctx context.Context, name string) (value any, err error) {
+	err = d.query(ctx, "PRAGMA "+name, func(row []any) error {
+		value = row[0]
+		return nil
+	})
+	return value, err
+}
+
+func (d *dumper) query(ctx context.Context, sql string, row session.RowFunc, args ...any) error {
+	_, err := d.sess.Run(ctx, sql, args, row)
+	return err
+}
+
+func (d *dumper) entries(ctx context.Context, where string, args ...any) (list []schemaEntry, err error) {
+	err = d.query(ctx, "SELECT name, type, sql FROM sqlite_schema WHERE sql IS NOT NULL AND "+where, func(row []any) error {
+		e := schemaEntry{}
+		e.name, _ = row[0].(string)
+		e.kind, _ = row[1].(string)
+		e.sql, _ = row[2].(string)
+		list = append(list, e)
+		return nil
+	}, args...)
+	return list, err
+}
+
+// tables writes tables with their rows. A pattern takes the tables with it that a virtual table keeps its data in.
+func (d *dumper) tables(ctx context.Context) error {
+	where, args := "type = 'table' ORDER BY rowid", []any(nil)
+	if !d.whole {
+		where = `type = 'table' AND (name LIKE ?1 OR EXISTS (SELECT 1 FROM sqlite_schema AS v WHERE v.name LIKE ?1
+			AND v.sql LIKE 'CREATE VIRTUAL TABLE%' AND substr(sqlite_schema.name, 1, length(v.name) + 1) = v.name || '_'))
+			ORDER BY rowid`
+		args = []any{d.pattern}
+	}
+	list, err := d.entries(ctx, where, args...)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if err := d.table(ctx, e); err != nil {
+			return fmt.Errorf("table %s: %w", e.name, err)
+		}
+	}
+	return nil
+}
+
+func (d *dumper) table(ctx context.Context, e schemaEntry) error {
+	upper := strings.ToUpper(e.sql)
+	switch {
+	case e.name == "sqlite_stat1":
+		d.line("ANALYZE sqlite_schema;")
+		return d.rows(ctx, e.name)
+	case strings.HasPrefix(e.name, "sqlite_"):
+		// SQLite makes it itself; sequence writes the rows of sqlite_sequence.
+		return nil
+	case strings.HasPrefix(upper, "CREATE VIRTUAL TABLE"):
+		return d.virtualTable(e)
+	case strings.HasPrefix(upper, "CREATE TABLE '"):
+		// A table that a virtual one keeps its data in may be there already.
+		d.line("CREATE TABLE IF NOT EXISTS '" + terminated(e.sql[len("CREATE TABLE '"):]))
+	default:
+		d.line(terminated(e.sql))
+	}
+	return d.rows(ctx, e.name)
+}
+
+// virtualTable enters a virtual table into the schema by hand: made by a statement, it would make tables for its data
+// that come as tables of their own in the script.
+func (d *dumper) virtualTable(e schemaEntry) error {
+	if !d.writable {
+		d.writable = true
+		d.line("PRAGMA writable_schema=ON;")
+	}
+	name := textLiteral(e.name)
+	return d.line("INSERT INTO sqlite_schema(type,name,tbl_name,rootpage,sql)VALUES('table'," + name + "," + name + ",0," +
+		textLiteral(e.sql) + ");")
+}
+
+// column is a column of a table that takes values.
+type column struct {
+	name      string
+	isInteger bool // its declared type is INTEGER
+	pk        int64
+}
+
+// rows writes an INSERT for each row of a table.
+func (d *dumper) rows(ctx context.Context, table string) error {
+	columns, generated, err := d.columns(ctx, table)
+	if err != nil || len(columns) == 0 {
+		return err
+	}
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = engine.QuoteName(c.name)
+	}
+	rowid, order, err := d.rowid(ctx, table, columns)
+	if err != nil {
+		return err
+	}
+	selected := names
+	into := engine.QuoteName(table)
+	if rowid != "" {
+		selected = append([]string{rowid}, names...)
+	}
+	if rowid != "" || generated {
+		into += "(" + strings.Join(selected, ",") + ")"
+	}
+	sql := "SELECT " + strings.Join(selected, ",") + " FROM " + engine.QuoteName(table)
+	if order != "" {
+		sql += " ORDER BY " + order
+	}
+	return d.query(ctx, sql, func(row []any) error { return d.insert(into, row) })
+}
+
+func (d *dumper) insert(into string, row []any) error {
+	var b strings.Builder
+	b.WriteString("INSERT INTO " + into + " VALUES(")
+	for i, v := range row {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(literal(v))
+	}
+	b.WriteString(");")
+	return d.line(b.String())
+}
+
+// columns gives the columns that take values, and whether there are others, which are generated.
+func (d *dumper) columns(ctx context.Context, table string) (list []column, generated bool, err error) {
+	err = d.query(ctx, "SELECT name, type, pk, hidden FROM pragma_table_xinfo(?)", func(row []any) error {
+		c := column{}
+		c.name, _ = row[0].(string)
+		declared, _ := row[1].(string)
+		c.isInteger = strings.EqualFold(declared, "INTEGER")
+		c.pk, _ = row[2].(int64)
+		if hidden, _ := row[3].(int64); hidden != 0 {
+			generated = true
+			return nil
+		}
+		list = append(list, c)
+		return nil
+	}, table)
+	return list, generated, err
+}
+
+// rowid tells how rows are put in order, and the name of the rowid when it has to be written: when there is one, no
+// column is the same, and rows inserted in order would get others.
+func (d *dumper) rowid(ctx context.Context, table string, columns []column) (name, order string, err error) {
+	name = rowidName(columns)
+	if name == "" {
+		return "", "", nil
+	}
+	withoutRowid, keyIndex := false, false
+	err = d.query(ctx, "SELECT origin, name FROM pragma_index_list(?)", func(row []any) error {
+		keyIndex = keyIndex || row[0] == "pk"
+		return nil
+	}, table)
+	if err != nil {
+		return "", "", err
+	}
+	err = d.query(ctx, "SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?", func(row []any) error {
+		withoutRowid = row[0] == int64(1)
+		return nil
+	}, table)
+	if err != nil || withoutRowid {
+		return "", "", err
+	}
+	if isRowidColumn(columns, keyIndex) {
+		return "", name, nil
+	}
+	dense := false
+	err = d.query(ctx, fmt.Sprintf("SELECT count(*) = coalesce(max(%s), 0) AND coalesce(min(%[1]s), 1) = 1 FROM %s", name, engine.QuoteName(table)), func(row []any) error {
+		dense = row[0] == int64(1)
+		return nil
+	})
+	if err != nil || dense {
+		return "", name, err
+	}
+	return name, name, nil
+}
+
+// rowidName gives a name of the rowid that no column has, "" when all are taken.
+func rowidName(columns []column) string {
+	for _, name := range []string{"rowid", "_rowid_", "oid"} {
+		taken := false
+		for _, c := range columns {
+			taken = taken || strings.EqualFold(c.name, name)
+		}
+		if !taken {
+			return name
+		}
+	}
+	return ""
+}
+
+// isRowidColumn tells whether a column is the rowid: the only one of the key, with the type INTEGER, and no index for
+// it. See https://sqlite.org/lang_createtable.html#rowid.
+func isRowidColumn(columns []column, keyIndex bool) bool {
+	keys, integer := 0, false
+	for _, c := range columns {
+		if c.pk > 0 {
+			keys++
+			integer = c.isInteger
+		}
+	}
+	return keys == 1 && integer && !keyIndex
+}
+
+// sequence writes how far AUTOINCREMENT has counted.
+func (d *dumper) sequence(ctx context.Context) error {
+	list, err := d.entries(ctx, "name = 'sqlite_sequence'")
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	if d.whole {
+		d.line("DELETE FROM sqlite_sequence;")
+	}
+	return d.query(ctx, "SELECT name, seq FROM sqlite_sequence WHERE name LIKE ? ORDER BY rowid", func(row []any) error {
+		if !d.whole {
+			d.line("DELETE FROM sqlite_sequence WHERE name=" + literal(row[0]) + ";")
+		}
+		return d.insert("sqlite_sequence", row)
+	}, d.pattern)
+}
+
+// rest writes what may need all tables: views, triggers and indexes.
+func (d *dumper) rest(ctx context.Context) error {
+	list, err := d.entries(ctx, `type IN ('index', 'trigger', 'view') AND (tbl_name LIKE ?1 OR name LIKE ?1)
+		ORDER BY type DESC, rowid`, d.pattern)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if err := d.line(terminated(e.sql)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
