@@ -8,18 +8,6 @@ import (
 	"github.com/floedb/floe/engine"
 )
 
-// shape is what the rows of a statement look like, with what is needed to read them: a statement has one execution at a
-// time.
-type shape struct {
-	names []string
-	columnTypes
-	kinds    []columnKind
-	compiled int // how often SQLite had compiled the statement anew
-
-	raw []engine.RawValue // the row being read
-	valueMaker
-}
-
 // maxShapes bounds how many shapes a connection remembers.
 const maxShapes = 2 * engine.DefaultCacheSize
 
@@ -29,25 +17,16 @@ func (c *localConn) shapeOf(s *engine.Stmt) *shape {
 	if known := c.shapes[s]; known != nil && known.compiled == compiled {
 		return known
 	}
-	sh := newShape(s)
-	sh.compiled = compiled
+	columns := s.Columns()
+	sh := newShape(len(columns))
+	for i, col := range columns {
+		sh.set(i, col.Name, col.DeclType)
+	}
+	sh.compiled, sh.raw = compiled, make([]engine.RawValue, len(columns))
 	if len(c.shapes) >= maxShapes {
 		clear(c.shapes)
 	}
 	c.shapes[s] = sh
-	return sh
-}
-
-func newShape(s *engine.Stmt) *shape {
-	columns := s.Columns()
-	n := len(columns)
-	sh := &shape{
-		names: make([]string, n), columnTypes: make(columnTypes, n), kinds: make([]columnKind, n),
-		raw: make([]engine.RawValue, n),
-	}
-	for i, col := range columns {
-		sh.names[i], sh.columnTypes[i], sh.kinds[i] = col.Name, col.DeclType, columnKindOf(col.DeclType)
-	}
 	return sh
 }
 

@@ -45,15 +45,9 @@ var _ interface {
 } = (*remoteRows)(nil)
 
 func remoteShape(cols []hrana.Col) *shape {
-	sh := &shape{names: make([]string, len(cols)), columnTypes: make(columnTypes, len(cols))}
-	kinds, plain := make([]columnKind, len(cols)), true
+	sh := newShape(len(cols))
 	for i, col := range cols {
-		sh.names[i], sh.columnTypes[i] = col.Name, col.Decltype
-		kinds[i] = columnKindOf(col.Decltype)
-		plain = plain && kinds[i] == columnPlain
-	}
-	if !plain {
-		sh.kinds = kinds
+		sh.set(i, col.Name, col.Decltype)
 	}
 	return sh
 }
@@ -299,13 +293,11 @@ func (r *remoteRows) fill(dest []driver.Value, row []hrana.Value) {
 }
 
 func (r *remoteRows) value(i int, v hrana.Value) driver.Value {
-	if r.kinds != nil {
-		switch v.Kind() {
-		case hrana.KindInteger:
-			return r.kinds[i].ofInt(v.Int64(), r.c.server.conn.location)
-		case hrana.KindText:
-			return r.kinds[i].ofText(v.Text(), r.c.server.conn.location)
-		}
+	switch v.Kind() {
+	case hrana.KindInteger:
+		return r.ofInt(r.kinds[i], v.Int64(), r.c.server.conn.location)
+	case hrana.KindText:
+		return r.ofText(r.kinds[i], v.Text(), r.c.server.conn.location)
 	}
 	return v.Any()
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/floedb/floe/engine"
 	"github.com/floedb/floe/internal/box"
 )
 
@@ -118,6 +119,28 @@ func unixTime(v int64) time.Time {
 		return time.UnixMilli(v).UTC()
 	}
 	return time.Unix(v, 0).UTC()
+}
+
+// shape is what the rows of a statement look like, with what is needed to read them one after the other.
+type shape struct {
+	names []string
+	columnTypes
+	kinds []columnKind
+	valueMaker
+
+	compiled int               // of a local statement: how often SQLite had compiled it anew
+	raw      []engine.RawValue // of a local statement: the row being read
+}
+
+func newShape(columns int) *shape {
+	return &shape{
+		names: make([]string, columns), columnTypes: make(columnTypes, columns), kinds: make([]columnKind, columns),
+	}
+}
+
+// set says what column i is.
+func (s *shape) set(i int, name, declared string) {
+	s.names[i], s.columnTypes[i], s.kinds[i] = name, declared, columnKindOf(declared)
 }
 
 // columnTypes are the declared types of the columns of a result, "" for an expression. Rows of every mode have it
