@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/floedb/floe"
@@ -38,17 +39,87 @@ func (r *remote) Run(ctx context.Context, sql string, args []any, rows Rows) (re
 		return Result{}, err
 	}
 	st, _ := sqltext.First(sql)
-	batch := hrana.Batch{Steps: []hrana.BatchStep{{Stmt: hrana.Stmt{SQL: sql, Args: values}}}}
+	stmt := hrana.Stmt{SQL: sql, Args: values}
 	err = r.onStream(ctx, func(s *hrana.Stream) error {
-		res, err = r.runCursor(ctx, s, batch, rows)
+		if mayBeLong(st) {
+			res, err = r.streamRows(ctx, s, stmt, rows)
+		} else {
+			res, err = r.execute(ctx, s, stmt, rows)
+			res.Writes = slices.Contains(writers, st.Keyword)
+		}
 		return err
 	})
-	err = r.followTx(ctx, st.Tx != sqltext.TxNone, err)
-	res.Writes = r.writes(ctx, st, res)
 	if !res.Writes {
 		res.Changes = 0
 	}
+	return res, r.followTx(ctx, st.Tx != sqltext.TxNone, plainError(err))
+}
+
+// plainError leaves out which request it was that the server answered with an error of SQL.
+func plainError(err error) error {
+	var answer *hrana.Error
+	if errors.As(err, &answer) {
+		return answer
+	}
+	return err
+}
+
+var writers = []string{"INSERT", "REPLACE", "UPDATE", "DELETE"}
+
+// mayBeLong tells whether a statement may give more rows than are held at once.
+func mayBeLong(st sqltext.Statement) bool {
+	switch st.Keyword {
+	case "SELECT", "VALUES", "WITH":
+		return true
+	case "INSERT", "REPLACE", "UPDATE", "DELETE":
+		return strings.Contains(strings.ToUpper(st.SQL), "RETURNING")
+	}
+	return false
+}
+
+// execute runs a statement and takes its rows as a whole.
+func (r *remote) execute(ctx context.Context, s *hrana.Stream, stmt hrana.Stmt, rows Rows) (Result, error) {
+	res, err := s.Execute(ctx, stmt)
+	if err != nil {
+		return Result{}, err
+	}
+	r.index = r.index.Later(res.ReplicationIndex)
+	if err := rows.Begin(columnNames(res.Cols)); err != nil {
+		return Result{}, err
+	}
+	for _, row := range res.Rows {
+		if err := rows.Row(goValues(make([]any, len(row)), row)); err != nil {
+			return Result{}, err
+		}
+	}
+	return Result{Columns: len(res.Cols), Changes: int64(res.RowsAffected)}, nil
+}
+
+// streamRows runs a statement and takes its rows as they come. A server of libSQL's ends a stream over HTTP, and the
+// transaction on it, when it cannot parse what a cursor is opened for: so it is asked first.
+func (r *remote) streamRows(ctx context.Context, s *hrana.Stream, stmt hrana.Stmt, rows Rows) (Result, error) {
+	d, err := s.Describe(ctx, stmt.SQL)
+	if err != nil {
+		return Result{}, err
+	}
+	res, err := r.runCursor(ctx, s, hrana.Batch{Steps: []hrana.BatchStep{{Stmt: stmt}}}, rows)
+	res.Writes = !d.IsReadOnly
 	return res, err
+}
+
+func columnNames(cols []hrana.Col) []string {
+	names := make([]string, len(cols))
+	for i, c := range cols {
+		names[i] = c.Name
+	}
+	return names
+}
+
+func goValues(dst []any, row []hrana.Value) []any {
+	for i, v := range row {
+		dst[i] = v.Any()
+	}
+	return dst
 }
 
 // onStream has do use the stream. A stream that the server no longer knows, outside of a transaction, is replaced once:
@@ -93,10 +164,7 @@ func (r *remote) runCursor(ctx context.Context, s *hrana.Stream, batch hrana.Bat
 }
 
 func oneStep(cur *hrana.Cursor, rows Rows) (Result, error) {
-	names := make([]string, 0, len(cur.Cols()))
-	for _, c := range cur.Cols() {
-		names = append(names, c.Name)
-	}
+	names := columnNames(cur.Cols())
 	begun := false
 	row := make([]any, len(names))
 	for cur.NextRow() {
@@ -106,10 +174,7 @@ func oneStep(cur *hrana.Cursor, rows Rows) (Result, error) {
 			}
 			begun = true
 		}
-		for i, v := range cur.Row() {
-			row[i] = goValue(v)
-		}
-		if err := rows.Row(row); err != nil {
+		if err := rows.Row(goValues(row, cur.Row())); err != nil {
 			return Result{}, err
 		}
 	}
@@ -144,27 +209,6 @@ func (r *remote) followTx(ctx context.Context, mayChange bool, err error) error 
 	return err
 }
 
-var (
-	readers = []string{"SELECT", "VALUES", "EXPLAIN", "PRAGMA"}
-	writers = []string{"INSERT", "REPLACE", "UPDATE", "DELETE"}
-)
-
-// writes tells whether a statement changes rows. Only for the few whose first word does not say it, the server is asked.
-func (r *remote) writes(ctx context.Context, st sqltext.Statement, res Result) bool {
-	switch {
-	case slices.Contains(readers, st.Keyword):
-		return false
-	case slices.Contains(writers, st.Keyword):
-		return true
-	case st.Keyword != "WITH":
-		return false
-	case r.stream == nil:
-		return res.Changes > 0
-	}
-	d, err := r.stream.Describe(ctx, st.SQL)
-	return err == nil && !d.IsReadOnly
-}
-
 // RunBatch sends all statements at once.
 func (r *remote) RunBatch(ctx context.Context, statements []string) (done int, err error) {
 	var b hrana.Batch
@@ -182,7 +226,7 @@ func (r *remote) RunBatch(ctx context.Context, statements []string) (done int, e
 	})
 	if err == nil {
 		r.index = r.index.Later(res.ReplicationIndex)
-		err = res.Err()
+		err = plainError(res.Err())
 		done = slices.IndexFunc(res.Steps, func(s hrana.StepResult) bool { return s.Result == nil })
 		if done < 0 {
 			done = len(statements)
@@ -224,6 +268,3 @@ func hranaValues(args []any) ([]hrana.Value, error) {
 	}
 	return values, nil
 }
-
-// goValue gives a value as [Rows] takes it.
-func goValue(v hrana.Value) any { return v.Any() }

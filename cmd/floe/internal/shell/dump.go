@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/floedb/floe/cmd/floe/internal/session"
@@ -35,18 +36,17 @@ func (sh *Shell) inReadTx(ctx context.Context, do func() error) error {
 }
 
 type dumper struct {
-	sess     session.Session
-	w        io.Writer
-	pattern  string // of the tables, for LIKE
-	whole    bool   // all of the database
-	writable bool   // the schema is made writable
+	sess    session.Session
+	w       io.Writer
+	pattern string // of the tables, for LIKE
+	whole   bool   // all of the database
 }
 
 // schemaEntry is a row of sqlite_schema.
 type schemaEntry struct{ name, kind, sql string }
 
 func (d *dumper) run(ctx context.Context) error {
-	steps := []func(context.Context) error{d.begin, d.tables, d.sequence, d.rest, d.end}
+	steps := []func(context.Context) error{d.begin, d.tables, d.sequence, d.rest, d.commit, d.extras}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err
@@ -67,21 +67,36 @@ func (d *dumper) begin(ctx context.Context) error {
 	return d.line("BEGIN TRANSACTION;")
 }
 
-// end sets what of the header belongs to the application, and ends the script.
-func (d *dumper) end(ctx context.Context) error {
-	if d.writable {
-		d.line("PRAGMA writable_schema=OFF;")
-	}
-	for _, name := range []string{"application_id", "user_version"} {
-		v, err := d.pragma(ctx, name)
-		if err != nil {
-			return err
-		}
-		if n, ok := v.(int64); ok && n != 0 && d.whole {
-			d.line(fmt.Sprintf("PRAGMA %s=%d;", name, n))
-		}
+// commit ends the transaction that makes all that a server takes.
+func (d *dumper) commit(ctx context.Context) error {
+	if err := d.setting(ctx, "user_version"); err != nil {
+		return err
 	}
 	return d.line("COMMIT;")
+}
+
+// extras writes what a libSQL server refuses, behind the rest so that the rest is kept: the application's number, and
+// the statistics of ANALYZE.
+func (d *dumper) extras(ctx context.Context) error {
+	if err := d.setting(ctx, "application_id"); err != nil || !d.whole {
+		return err
+	}
+	list, err := d.entries(ctx, "name = 'sqlite_stat1'")
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	d.line("ANALYZE sqlite_schema;")
+	d.line("DELETE FROM sqlite_stat1;")
+	return d.rows(ctx, "sqlite_stat1")
+}
+
+// setting writes a number of the header, if it is set.
+func (d *dumper) setting(ctx context.Context, name string) error {
+	v, err := d.pragma(ctx, name)
+	if n, ok := v.(int64); ok && n != 0 && d.whole {
+		return d.line(fmt.Sprintf("PRAGMA %s=%d;", name, n))
+	}
+	return err
 }
 
 func (d *dumper) line(text string) error {
@@ -114,57 +129,74 @@ func (d *dumper) entries(ctx context.Context, where string, args ...any) (list [
 	return list, err
 }
 
-// tables writes tables with their rows. A pattern takes the tables with it that a virtual table keeps its data in.
+// tables writes tables with their rows: first the virtual ones, each with its shadows behind it.
 func (d *dumper) tables(ctx context.Context) error {
-	where, args := "type = 'table' ORDER BY rowid", []any(nil)
-	if !d.whole {
-		where = `type = 'table' AND (name LIKE ?1 OR EXISTS (SELECT 1 FROM sqlite_schema AS v WHERE v.name LIKE ?1
-			AND v.sql LIKE 'CREATE VIRTUAL TABLE%' AND substr(sqlite_schema.name, 1, length(v.name) + 1) = v.name || '_'))
-			ORDER BY rowid`
-		args = []any{d.pattern}
-	}
-	list, err := d.entries(ctx, where, args...)
+	virtual, err := d.entries(ctx, "type = 'table' AND name LIKE ? AND sql LIKE 'CREATE VIRTUAL TABLE%' ORDER BY rowid", d.pattern)
 	if err != nil {
 		return err
 	}
-	for _, e := range list {
-		if err := d.table(ctx, e); err != nil {
+	shadows, err := d.shadows(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range virtual {
+		if err := d.virtualTable(ctx, e, shadows); err != nil {
+			return fmt.Errorf("table %s: %w", e.name, err)
+		}
+	}
+	others, err := d.entries(ctx, `type = 'table' AND name LIKE ? AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
+		AND sql NOT LIKE 'CREATE VIRTUAL TABLE%' ORDER BY rowid`, d.pattern)
+	if err != nil {
+		return err
+	}
+	for _, e := range others {
+		if slices.ContainsFunc(shadows, func(s shadow) bool { return s.name == e.name }) {
+			continue
+		}
+		d.line(terminated(e.sql))
+		if err := d.rows(ctx, e.name); err != nil {
 			return fmt.Errorf("table %s: %w", e.name, err)
 		}
 	}
 	return nil
 }
 
-func (d *dumper) table(ctx context.Context, e schemaEntry) error {
-	upper := strings.ToUpper(e.sql)
-	switch {
-	case e.name == "sqlite_stat1":
-		d.line("ANALYZE sqlite_schema;")
-		return d.rows(ctx, e.name)
-	case strings.HasPrefix(e.name, "sqlite_"):
-		// SQLite makes it itself; sequence writes the rows of sqlite_sequence.
+// shadow is a table that a virtual table keeps its data in.
+type shadow struct{ name, owner string }
+
+// shadows gives the shadows of all virtual tables. The name of one begins with that of its owner.
+func (d *dumper) shadows(ctx context.Context) (list []shadow, err error) {
+	err = d.query(ctx, `SELECT s.name, v.name FROM pragma_table_list AS s, pragma_table_list AS v
+		WHERE s.schema = 'main' AND s.type = 'shadow' AND v.schema = 'main' AND v.type = 'virtual'
+		AND substr(s.name, 1, length(v.name) + 1) = v.name || '_' COLLATE NOCASE
+		ORDER BY s.name, length(v.name)`, func(row []any) error {
+		s := shadow{}
+		s.name, _ = row[0].(string)
+		s.owner, _ = row[1].(string)
+		if n := len(list); n > 0 && list[n-1].name == s.name {
+			list = list[:n-1] // the longer name is the owner's
+		}
+		list = append(list, s)
 		return nil
-	case strings.HasPrefix(upper, "CREATE VIRTUAL TABLE"):
-		return d.virtualTable(e)
-	case strings.HasPrefix(upper, "CREATE TABLE '"):
-		// A table that a virtual one keeps its data in may be there already.
-		d.line("CREATE TABLE IF NOT EXISTS '" + terminated(e.sql[len("CREATE TABLE '"):]))
-	default:
-		d.line(terminated(e.sql))
-	}
-	return d.rows(ctx, e.name)
+	})
+	return list, err
 }
 
-// virtualTable enters a virtual table into the schema by hand: made by a statement, it would make tables for its data
-// that come as tables of their own in the script.
-func (d *dumper) virtualTable(e schemaEntry) error {
-	if !d.writable {
-		d.writable = true
-		d.line("PRAGMA writable_schema=ON;")
+// virtualTable writes a virtual table. The modules of SQLite make its shadows when it is made, and read them when it is
+// first used: rows that are put there in between are taken for their own. To enter the virtual table into the schema by
+// hand, as the sqlite3 shell does, is what servers refuse.
+func (d *dumper) virtualTable(ctx context.Context, e schemaEntry, shadows []shadow) error {
+	d.line(terminated(e.sql))
+	for _, s := range shadows {
+		if s.owner != e.name {
+			continue
+		}
+		d.line("DELETE FROM " + engine.QuoteName(s.name) + ";")
+		if err := d.rows(ctx, s.name); err != nil {
+			return err
+		}
 	}
-	name := textLiteral(e.name)
-	return d.line("INSERT INTO sqlite_schema(type,name,tbl_name,rootpage,sql)VALUES('table'," + name + "," + name + ",0," +
-		textLiteral(e.sql) + ");")
+	return nil
 }
 
 // column is a column of a table that takes values.
