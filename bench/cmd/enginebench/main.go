@@ -19,7 +19,7 @@ import (
 )
 
 // contestants are run in turn, in this order.
-var contestants = []string{"floe", "mattn", "modernc", "zombiezen", "ncruces", "golibsql", "c"}
+var contestants = []string{"floe", "floesql", "mattn", "modernc", "zombiezen", "ncruces", "golibsql", "c"}
 
 type settings struct {
 	runs     int

@@ -5,11 +5,12 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/floedb/floe/bench/harness"
 	"github.com/floedb/floe/internal/sqldtest"
 )
 
 // measureFirst times the first sync of a database that does not exist yet.
-func measureFirst(h *host, c settings, emit func(result)) error {
+func measureFirst(h *harness.Host, c settings, emit func(harness.Result)) error {
 	s, err := startServer(h, manyLogMB)
 	if err != nil {
 		return err
@@ -24,14 +25,14 @@ func measureFirst(h *host, c settings, emit func(result)) error {
 	if err != nil {
 		return err
 	}
-	r := result{
+	r := harness.Result{
 		Measure: "first",
 		What: fmt.Sprintf("first sync, %d small transactions and %d MB in transactions of 1 MB: %d frames, %.0f MB",
 			c.smallTx, c.bulkMB, last+1, float64(last+1)*4120/1e6),
 	}
 	runs := map[string][]float64{}
 	for i := range c.runs {
-		for _, name := range rotated(c.of, i) {
+		for _, name := range harness.Rotated(c.of, i) {
 			sec, err := firstSync(h, s, name)
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
@@ -40,21 +41,21 @@ func measureFirst(h *host, c settings, emit func(result)) error {
 		}
 	}
 	for _, name := range c.of {
-		r.Series = append(r.Series, newSeries(name, "s", runs[name]))
+		r.Series = append(r.Series, harness.NewSeries(name, "s", runs[name]))
 	}
-	r.compare(floeName, peerName, 0.30)
-	r.compare(floeName, serialName, 1.2)
+	r.Compare(floeName, peerName, 0.30)
+	r.Compare(floeName, serialName, 1.2)
 	r.Notes = append(r.Notes, "timed from before opening to the return of the sync; closing is not timed")
 	emit(r)
 	return nil
 }
 
 // firstSync times one first sync in a directory of its own.
-func firstSync(h *host, s *sqldtest.Server, name string) (float64, error) {
+func firstSync(h *harness.Host, s *sqldtest.Server, name string) (float64, error) {
 	dir := h.TempDir()
 	defer os.RemoveAll(dir)
 	var done contestant
-	sec, err := timed(func() (err error) {
+	sec, err := harness.Timed(func() (err error) {
 		done, err = opened(name, filepath.Join(dir, "replica.db"), s.URL)
 		return err
 	})

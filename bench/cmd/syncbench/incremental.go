@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+
+	"github.com/floedb/floe/bench/harness"
 )
 
 // measureIncremental times syncs of new transactions by contestants that are open and in step.
-func measureIncremental(h *host, c settings, emit func(result)) error {
+func measureIncremental(h *harness.Host, c settings, emit func(harness.Result)) error {
 	s, err := startServer(h, manyLogMB)
 	if err != nil {
 		return err
@@ -36,8 +38,8 @@ func measureIncremental(h *host, c settings, emit func(result)) error {
 			return err
 		}
 		frames = append(frames, float64(after-before))
-		for _, name := range rotated(c.of, i) {
-			sec, err := timed(open[name].sync)
+		for _, name := range harness.Rotated(c.of, i) {
+			sec, err := harness.Timed(open[name].sync)
 			if err == nil {
 				err = complete(s, open[name])
 			}
@@ -47,16 +49,16 @@ func measureIncremental(h *host, c settings, emit func(result)) error {
 			runs[name] = append(runs[name], sec)
 		}
 	}
-	r := result{
+	r := harness.Result{
 		Measure: "incremental",
 		What: fmt.Sprintf("sync of %d new one-row transactions (%.0f frames) in a running process",
-			c.newTx, quantile(frames, 0.5)),
+			c.newTx, harness.Quantile(frames, 0.5)),
 	}
 	for _, name := range c.of {
-		r.Series = append(r.Series, newSeries(name, "s", runs[name]))
+		r.Series = append(r.Series, harness.NewSeries(name, "s", runs[name]))
 	}
-	r.compare(floeName, peerName, 0.2)
-	r.compare(floeName, serialName, 0)
+	r.Compare(floeName, peerName, 0.2)
+	r.Compare(floeName, serialName, 0)
 	emit(r)
 	return nil
 }

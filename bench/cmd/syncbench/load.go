@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/floedb/floe/bench/harness"
 	"github.com/floedb/floe/internal/sqldtest"
 )
 
@@ -70,7 +71,7 @@ func rowCount(s *sqldtest.Server) (int64, error) {
 const manyLogMB = 16 << 10
 
 // startServer starts a server with the tables and no rows.
-func startServer(h *host, logMB int) (*sqldtest.Server, error) {
+func startServer(h *harness.Host, logMB int) (*sqldtest.Server, error) {
 	s := sqldtest.Start(h, sqldtest.WithMaxLogSize(logMB))
 	return s, setUp(s)
 }

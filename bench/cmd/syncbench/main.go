@@ -3,7 +3,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -11,7 +10,8 @@ import (
 	"runtime/pprof"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/floedb/floe/bench/harness"
 )
 
 // settings are the command's flags.
@@ -47,7 +47,7 @@ const (
 // measure is one kind of measurement, on servers of its own.
 type measure struct {
 	name string
-	run  func(h *host, c settings, emit func(result)) error
+	run  func(h *harness.Host, c settings, emit func(harness.Result)) error
 }
 
 var measures = []measure{
@@ -119,33 +119,16 @@ func run(c settings) error {
 		if i < 0 {
 			return fmt.Errorf("no measure is called %q", name)
 		}
-		if err := runOne(measures[i], c); err != nil {
+		if err := measures[i].hosted(c).Report("syncbench", c.out, "github.com/tursodatabase/go-libsql"); err != nil {
 			return fmt.Errorf("measure %s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-// runOne runs a measure, prints what it finds as it does, and saves it where that is asked for.
-func runOne(m measure, c settings) error {
-	rep := newReport(m.name, time.Now())
-	rep.writeHead(os.Stdout)
-	err := runHosted(m, c, func(r result) {
-		rep.Results = append(rep.Results, r)
-		r.write(os.Stdout)
-	})
-	fmt.Println()
-	if err != nil || c.out == "" {
-		return err
-	}
-	return rep.save(c.out)
-}
-
-// runHosted gives a measure its host and cleans up behind it.
-func runHosted(m measure, c settings, emit func(result)) (err error) {
-	h := newHost()
-	defer func() { err = cmp.Or(err, h.finish(recover())) }()
-	return m.run(h, c, emit)
+// hosted is the measure with its settings.
+func (m measure) hosted(c settings) harness.Measure {
+	return harness.Measure{Name: m.name, Run: func(h *harness.Host, emit func(harness.Result)) error { return m.run(h, c, emit) }}
 }
 
 func profile(path string) (stop func(), err error) {

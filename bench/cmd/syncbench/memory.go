@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/floedb/floe/bench/harness"
 	"github.com/floedb/floe/internal/sqldtest"
 )
 
@@ -54,7 +55,7 @@ func loadHuge(s *sqldtest.Server, c settings, sql string) error {
 }
 
 // measureMemory takes the peak memory of processes that do nothing but a first sync.
-func measureMemory(_ *host, c settings, emit func(result)) error {
+func measureMemory(_ *harness.Host, c settings, emit func(harness.Result)) error {
 	for _, name := range c.variants {
 		i := slices.IndexFunc(memoryVariants, func(v memoryVariant) bool { return v.name == name })
 		if i < 0 {
@@ -70,10 +71,10 @@ func measureMemory(_ *host, c settings, emit func(result)) error {
 }
 
 // measure runs a variant on a server of its own, whose data is gone afterwards.
-func (v memoryVariant) measure(c settings) (r result, err error) {
-	h := newHost()
+func (v memoryVariant) measure(c settings) (r harness.Result, err error) {
+	h := harness.NewHost()
 	defer func() {
-		if e := h.finish(recover()); err == nil {
+		if e := h.Finish(recover()); err == nil {
 			err = e
 		}
 	}()
@@ -88,7 +89,7 @@ func (v memoryVariant) measure(c settings) (r result, err error) {
 	if err != nil {
 		return r, err
 	}
-	r = result{
+	r = harness.Result{
 		Measure: "memory/" + v.name,
 		What:    fmt.Sprintf("peak memory of a process that does one first sync: %s; %d frames", v.what, last+1),
 		Notes:   []string{"resident memory as the kernel counts it (VmHWM), the program's text and mapped files included"},
@@ -102,7 +103,7 @@ func (v memoryVariant) measure(c settings) (r result, err error) {
 }
 
 // run runs the children of one contestant.
-func (v memoryVariant) run(h *host, s *sqldtest.Server, c settings, name string, r *result) error {
+func (v memoryVariant) run(h *harness.Host, s *sqldtest.Server, c settings, name string, r *harness.Result) error {
 	want, err := rowCount(s)
 	if err != nil {
 		return err
@@ -120,10 +121,10 @@ func (v memoryVariant) run(h *host, s *sqldtest.Server, c settings, name string,
 		}
 		peak, seconds = append(peak, one.PeakMB), append(seconds, one.Seconds)
 	}
-	memory := newSeries(name, "MB", peak)
+	memory := harness.NewSeries(name, "MB", peak)
 	if name == floeName {
 		memory.Goal = 100
 	}
-	r.Series = append(r.Series, memory, newSeries(name+", time", "s", seconds))
+	r.Series = append(r.Series, memory, harness.NewSeries(name+", time", "s", seconds))
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/floedb/floe/bench/harness"
 	"github.com/floedb/floe/engine"
 	"github.com/floedb/floe/internal/sqldtest"
 )
@@ -24,7 +25,7 @@ const (
 )
 
 // measureReaders compares the latency of queries with and without a sync running in the process.
-func measureReaders(h *host, c settings, emit func(result)) error {
+func measureReaders(h *harness.Host, c settings, emit func(harness.Result)) error {
 	s, err := startServer(h, manyLogMB)
 	if err != nil {
 		return err
@@ -55,7 +56,7 @@ func measureReaders(h *host, c settings, emit func(result)) error {
 			}
 		}
 	}
-	r := result{
+	r := harness.Result{
 		Measure: "readers",
 		What: fmt.Sprintf("%d readers (row by key, then a sum over 20 rows, without pause) while a backlog of %d MB in transactions of 256 KB is synced",
 			c.readers, c.backlogMB),
@@ -116,7 +117,7 @@ type readBench struct {
 	lastErr error
 }
 
-func newReadBench(h *host, s *sqldtest.Server, c settings, name string) (*readBench, error) {
+func newReadBench(h *harness.Host, s *sqldtest.Server, c settings, name string) (*readBench, error) {
 	done, err := opened(name, filepath.Join(h.TempDir(), "replica.db"), s.URL)
 	if err != nil {
 		return nil, err
@@ -176,7 +177,7 @@ func (b *readBench) during(p phase, work func() error) error {
 		samples[i] = &sample{}
 		all.Go(func() { samples[i].collect(r, &stop) })
 	}
-	length, err := timed(work)
+	length, err := harness.Timed(work)
 	stop.Store(true)
 	all.Wait()
 	b.note(p, length, samples)
@@ -191,7 +192,7 @@ func (b *readBench) note(p phase, length float64, samples []*sample) {
 		for _, s := range samples {
 			us = append(us, s.us[kind]...)
 		}
-		b.medians[p][kind] = append(b.medians[p][kind], quantile(us, 0.5))
+		b.medians[p][kind] = append(b.medians[p][kind], harness.Quantile(us, 0.5))
 		all = append(all, us...)
 	}
 	for _, s := range samples {
@@ -205,7 +206,7 @@ func (b *readBench) note(p phase, length float64, samples []*sample) {
 	b.length[p] = append(b.length[p], length)
 	b.rate[p] = append(b.rate[p], float64(len(all))/length)
 	if len(all) > 0 {
-		b.p99[p] = append(b.p99[p], quantile(all, 0.99))
+		b.p99[p] = append(b.p99[p], harness.Quantile(all, 0.99))
 		b.worst[p] = append(b.worst[p], slices.Max(all)/1e3)
 	}
 }
@@ -244,26 +245,26 @@ func (s *sample) fail(err error) {
 }
 
 // report adds the series of the contestant.
-func (b *readBench) report(r *result) {
+func (b *readBench) report(r *harness.Result) {
 	for kind, query := range queryKinds {
 		series := func(p phase) string { return fmt.Sprintf("%s, %s, %s", b.name, query, phaseNames[p]) }
 		for p := range phases {
-			r.Series = append(r.Series, newSeries(series(p), "µs", b.medians[p][kind]))
+			r.Series = append(r.Series, harness.NewSeries(series(p), "µs", b.medians[p][kind]))
 		}
 		goal := 0.0
 		if b.name == floeName {
 			goal = 1.5
 		}
-		r.compare(series(syncing), series(quiet), goal)
-		r.compare(series(syncing), series(downloading), 0)
+		r.Compare(series(syncing), series(quiet), goal)
+		r.Compare(series(syncing), series(downloading), 0)
 	}
 	for p := range phases {
 		of := fmt.Sprintf("%s, %s", b.name, phaseNames[p])
 		r.Series = append(r.Series,
-			newSeries(of+": 99 of 100 queries", "µs", b.p99[p]),
-			newSeries(of+": slowest query", "ms", b.worst[p]),
-			newSeries(of+": queries a second", "1/s", b.rate[p]),
-			newSeries(of+": length", "s", b.length[p]))
+			harness.NewSeries(of+": 99 of 100 queries", "µs", b.p99[p]),
+			harness.NewSeries(of+": slowest query", "ms", b.worst[p]),
+			harness.NewSeries(of+": queries a second", "1/s", b.rate[p]),
+			harness.NewSeries(of+": length", "s", b.length[p]))
 	}
 	note := fmt.Sprintf("%s: %d queries, %d SQLITE_BUSY, %d other errors", b.name, b.queries, b.busy, b.failed)
 	if b.lastErr != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/floedb/floe"
+	"github.com/floedb/floe/bench/harness"
 	"github.com/floedb/floe/engine"
 	"github.com/floedb/floe/internal/sqldtest"
 )
@@ -19,7 +20,7 @@ const (
 )
 
 // measureWatch times how long a commit on the server takes to be seen by a query of a replica that is watching.
-func measureWatch(h *host, c settings, emit func(result)) error {
+func measureWatch(h *harness.Host, c settings, emit func(harness.Result)) error {
 	if !c.has(floeName) {
 		return nil
 	}
@@ -116,8 +117,8 @@ func (t *commitTimes) add(c commitTime) {
 	t.stream = append(t.stream, ms(c.sent, c.arrived))
 }
 
-func (t *commitTimes) result(n int) result {
-	r := result{
+func (t *commitTimes) result(n int) harness.Result {
+	r := harness.Result{
 		Measure: "watch",
 		What:    fmt.Sprintf("%d one-row commits on the server, seen by a query of a replica that watches", n),
 		Notes: []string{
@@ -126,15 +127,15 @@ func (t *commitTimes) result(n int) result {
 			"the bare stream is a second one in the same process, whose frames are not applied: the least a client can take",
 		},
 	}
-	send := newSeries("write request sent to row seen", "ms", t.fromSend)
-	answer := newSeries("write request answered to row seen", "ms", t.fromAnswer)
+	send := harness.NewSeries("write request sent to row seen", "ms", t.fromSend)
+	answer := harness.NewSeries("write request answered to row seen", "ms", t.fromAnswer)
 	answer.Goal = 5
-	r.Series = []series{
+	r.Series = []harness.Series{
 		send, answer,
-		newSeries("write request sent to answered", "ms", t.request),
-		newSeries("write request sent to frames at a bare stream", "ms", t.stream),
+		harness.NewSeries("write request sent to answered", "ms", t.request),
+		harness.NewSeries("write request sent to frames at a bare stream", "ms", t.stream),
 	}
-	r.Notes = append(r.Notes, fmt.Sprintf("sent to seen, 99 of 100 commits: %s ms", short(quantile(t.fromSend, 0.99))))
+	r.Notes = append(r.Notes, fmt.Sprintf("sent to seen, 99 of 100 commits: %s ms", harness.Short(harness.Quantile(t.fromSend, 0.99))))
 	return r
 }
 

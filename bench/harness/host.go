@@ -1,4 +1,6 @@
-package main
+// Package harness is what benchmarks have in common that start servers: a stand-in for a test, runs in turn, and reports
+// of medians and ratios.
+package harness
 
 import (
 	"errors"
@@ -12,7 +14,7 @@ import (
 
 // host stands in for a test, which is what package sqldtest starts servers for. Of [testing.TB] it has what
 // sqldtest calls; what else a test can do is not there.
-type host struct {
+type Host struct {
 	testing.TB
 	root     string
 	dirs     int
@@ -23,24 +25,24 @@ type host struct {
 // abandoned is what a host panics with to end a measure, as a test's Fatal ends its goroutine.
 type abandoned struct{ message string }
 
-func newHost() *host { return &host{} }
+func NewHost() *Host { return &Host{} }
 
-func (h *host) Helper()          {}
-func (h *host) Failed() bool     { return h.failed }
-func (h *host) Cleanup(f func()) { h.cleanups = append(h.cleanups, f) }
-func (h *host) Skip(args ...any) { h.Fatal(args...) }
-func (h *host) Logf(format string, args ...any) {
+func (h *Host) Helper()          {}
+func (h *Host) Failed() bool     { return h.failed }
+func (h *Host) Cleanup(f func()) { h.cleanups = append(h.cleanups, f) }
+func (h *Host) Skip(args ...any) { h.Fatal(args...) }
+func (h *Host) Logf(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, format+"\n", args...)
 }
-func (h *host) Fatalf(format string, args ...any) { h.Fatal(fmt.Sprintf(format, args...)) }
+func (h *Host) Fatalf(format string, args ...any) { h.Fatal(fmt.Sprintf(format, args...)) }
 
-func (h *host) Fatal(args ...any) {
+func (h *Host) Fatal(args ...any) {
 	h.failed = true
 	panic(abandoned{fmt.Sprint(args...)})
 }
 
 // TempDir makes a directory that is gone after the measure.
-func (h *host) TempDir() string {
+func (h *Host) TempDir() string {
 	if h.root == "" {
 		root, err := os.MkdirTemp("", "floe-syncbench-")
 		if err != nil {
@@ -57,8 +59,8 @@ func (h *host) TempDir() string {
 	return dir
 }
 
-// finish ends what the measure started. With recovered, what a panic ended it with, it gives that as an error.
-func (h *host) finish(recovered any) error {
+// Finish ends what the measure started. With recovered, what a panic ended it with, it gives that as an error.
+func (h *Host) Finish(recovered any) error {
 	for _, f := range slices.Backward(h.cleanups) {
 		f()
 	}

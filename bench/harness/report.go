@@ -1,4 +1,4 @@
-package main
+package harness
 
 import (
 	"encoding/json"
@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// result is what a measure found out about one thing.
-type result struct {
+// Result is what a measure found out about one thing.
+type Result struct {
 	Measure string   `json:"measure"`
 	What    string   `json:"what"`
-	Series  []series `json:"series"`
-	Ratios  []ratio  `json:"ratios,omitempty"`
+	Series  []Series `json:"series"`
+	Ratios  []Ratio  `json:"ratios,omitempty"`
 	Notes   []string `json:"notes,omitempty"`
 }
 
-// series are the runs of one contestant.
-type series struct {
+// Series are the runs of one contestant.
+type Series struct {
 	Name   string    `json:"name"`
 	Unit   string    `json:"unit"`
 	Median float64   `json:"median"`
@@ -33,25 +33,25 @@ type series struct {
 	Runs   []float64 `json:"runs"`
 }
 
-// ratio compares two medians.
-type ratio struct {
+// Ratio compares two medians.
+type Ratio struct {
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`
 	Goal  float64 `json:"goal,omitempty"` // at most; 0 for none
 }
 
-// newSeries sums runs up.
-func newSeries(name, unit string, runs []float64) series {
-	s := series{Name: name, Unit: unit, Runs: runs}
+// NewSeries sums runs up.
+func NewSeries(name, unit string, runs []float64) Series {
+	s := Series{Name: name, Unit: unit, Runs: runs}
 	if len(runs) > 0 {
-		s.Median, s.Min, s.Max = quantile(runs, 0.5), slices.Min(runs), slices.Max(runs)
+		s.Median, s.Min, s.Max = Quantile(runs, 0.5), slices.Min(runs), slices.Max(runs)
 	}
 	return s
 }
 
-// quantile gives the value that the share q of the values is at most; for the median of an even number of values,
+// Quantile gives the value that the share q of the values is at most; for the median of an even number of values,
 // the mean of the two in the middle.
-func quantile(values []float64, q float64) float64 {
+func Quantile(values []float64, q float64) float64 {
 	if len(values) == 0 {
 		return 0
 	}
@@ -63,29 +63,29 @@ func quantile(values []float64, q float64) float64 {
 	return sorted[min(n-1, int(q*float64(n)))]
 }
 
-// compare adds the ratio of the medians of two series, where both were run.
-func (r *result) compare(name, base string, goal float64) {
+// Compare adds the ratio of the medians of two series, where both were run.
+func (r *Result) Compare(name, base string, goal float64) {
 	a, okA := r.find(name)
 	b, okB := r.find(base)
 	if okA && okB && b.Median > 0 {
-		r.Ratios = append(r.Ratios, ratio{Name: name + " / " + base, Value: a.Median / b.Median, Goal: goal})
+		r.Ratios = append(r.Ratios, Ratio{Name: name + " / " + base, Value: a.Median / b.Median, Goal: goal})
 	}
 }
 
-func (r *result) find(name string) (series, bool) {
-	i := slices.IndexFunc(r.Series, func(s series) bool { return s.Name == name })
+func (r *Result) find(name string) (Series, bool) {
+	i := slices.IndexFunc(r.Series, func(s Series) bool { return s.Name == name })
 	if i < 0 {
-		return series{}, false
+		return Series{}, false
 	}
 	return r.Series[i], len(r.Series[i].Runs) > 0
 }
 
-// write writes the result as a table.
-func (r *result) write(w io.Writer) {
+// Write writes the result as a table.
+func (r *Result) Write(w io.Writer) {
 	fmt.Fprintf(w, "\n%s: %s\n", r.Measure, r.What)
 	fmt.Fprintf(w, "  %-44s %10s %10s %10s %6s  %s\n", "", "median", "min", "max", "runs", "unit")
 	for _, s := range r.Series {
-		fmt.Fprintf(w, "  %-44s %10s %10s %10s %6d  %s%s\n", s.Name, short(s.Median), short(s.Min), short(s.Max), len(s.Runs), s.Unit, verdict(s.Median, s.Goal))
+		fmt.Fprintf(w, "  %-44s %10s %10s %10s %6d  %s%s\n", s.Name, Short(s.Median), Short(s.Min), Short(s.Max), len(s.Runs), s.Unit, verdict(s.Median, s.Goal))
 	}
 	for _, q := range r.Ratios {
 		fmt.Fprintf(w, "  ratio %-38s %10.3f%s\n", q.Name, q.Value, verdict(q.Value, q.Goal))
@@ -95,8 +95,8 @@ func (r *result) write(w io.Writer) {
 	}
 }
 
-// short prints a value with three decimals, or as an integer where there are enough digits before them.
-func short(v float64) string {
+// Short prints a value with three decimals, or as an integer where there are enough digits before them.
+func Short(v float64) string {
 	if v >= 1000 || v == float64(int64(v)) {
 		return fmt.Sprintf("%.0f", v)
 	}
@@ -113,28 +113,32 @@ func verdict(v, goal float64) string {
 	return fmt.Sprintf("  (goal %v: MISSED)", goal)
 }
 
-// report is what one run of a measure found out.
-type report struct {
+// Report is what one run of a measure found out.
+type Report struct {
 	Measure string    `json:"measure"`
 	Time    time.Time `json:"time"`
 	Command string    `json:"command"`
 	Machine string    `json:"machine"`
 	Load    string    `json:"load"` // averages before the measure: of what else the machine did
 	Go      string    `json:"go"`
-	Peer    string    `json:"peer"`
-	Results []result  `json:"results"`
+	Peers   []string  `json:"peers"`
+	Results []Result  `json:"results"`
 }
 
-func newReport(measure string, now time.Time) *report {
-	return &report{
+// NewReport begins the report of a measure by a program, beside the modules named.
+func NewReport(program, measure string, now time.Time, peers ...string) *Report {
+	r := &Report{
 		Measure: measure,
 		Time:    now.UTC().Truncate(time.Second),
-		Command: strings.Join(append([]string{"syncbench"}, os.Args[1:]...), " "),
+		Command: strings.Join(append([]string{program}, os.Args[1:]...), " "),
 		Machine: fmt.Sprintf("%s/%s, %d CPUs, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), cpuModel()),
 		Load:    loadAverages(),
 		Go:      runtime.Version(),
-		Peer:    "github.com/tursodatabase/go-libsql " + moduleVersion("github.com/tursodatabase/go-libsql"),
 	}
+	for _, path := range peers {
+		r.Peers = append(r.Peers, path+" "+moduleVersion(path))
+	}
+	return r
 }
 
 func moduleVersion(path string) string {
@@ -168,20 +172,21 @@ func loadAverages() string {
 	return strings.Join(fields[:min(3, len(fields))], " ")
 }
 
-func (r *report) writeHead(w io.Writer) {
-	fmt.Fprintf(w, "%s\n%s; %s; load before: %s\npeer: %s\n%s\n",
-		r.Command, r.Machine, r.Go, r.Load, r.Peer, r.Time.Format(time.RFC3339))
+// WriteHead writes what the report is of.
+func (r *Report) WriteHead(w io.Writer) {
+	fmt.Fprintf(w, "%s\n%s; %s; load before: %s\npeers: %s\n%s\n",
+		r.Command, r.Machine, r.Go, r.Load, strings.Join(r.Peers, ", "), r.Time.Format(time.RFC3339))
 }
 
-// save writes the table and the JSON into dir.
-func (r *report) save(dir string) error {
+// Save writes the table and the JSON into dir.
+func (r *Report) Save(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	var table strings.Builder
-	r.writeHead(&table)
+	r.WriteHead(&table)
 	for _, res := range r.Results {
-		res.write(&table)
+		res.Write(&table)
 	}
 	if err := os.WriteFile(filepath.Join(dir, r.Measure+".txt"), []byte(table.String()), 0o644); err != nil {
 		return err
