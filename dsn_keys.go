@@ -1,0 +1,249 @@
+package floe
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/floedb/floe/engine"
+)
+
+// setters say what a parameter does, by its name.
+type setters map[string]func(cfg *config, value string) error
+
+// uriKeys are SQLite's own. See https://sqlite.org/uri.html.
+var uriKeys = []string{"cache", "immutable", "mode", "modeof", "nolock", "psow", "vfs"}
+
+var commonKeys = setters{
+	"_loc":    setLocation,
+	"_txlock": setTxLock,
+}
+
+var serverKeys = setters{
+	"authToken": func(cfg *config, v string) error { cfg.Remote.AuthToken = v; return nil },
+	"namespace": func(cfg *config, v string) error { cfg.Remote.Namespace = v; return nil },
+}
+
+var replicaKeys = setters{
+	"syncInterval":   setSyncInterval,
+	"readYourWrites": setReadYourWrites,
+}
+
+var fileKeys = setters{
+	"_pragma":                   setAnyPragma,
+	"_auto_vacuum":              pragma("auto_vacuum", "none full incremental 0 1 2"),
+	"_busy_timeout":             pragma("busy_timeout", number),
+	"_cache_size":               pragma("cache_size", number),
+	"_case_sensitive_like":      pragma("case_sensitive_like", truth),
+	"_cslike":                   pragma("case_sensitive_like", truth),
+	"_defer_fk":                 pragma("defer_foreign_keys", truth),
+	"_defer_foreign_keys":       pragma("defer_foreign_keys", truth),
+	"_fk":                       pragma("foreign_keys", truth),
+	"_foreign_keys":             pragma("foreign_keys", truth),
+	"_ignore_check_constraints": pragma("ignore_check_constraints", truth),
+	"_journal":                  pragma("journal_mode", journalModes),
+	"_journal_mode":             pragma("journal_mode", journalModes),
+	"_locking":                  pragma("locking_mode", "normal exclusive"),
+	"_locking_mode":             pragma("locking_mode", "normal exclusive"),
+	"_query_only":               pragma("query_only", truth),
+	"_recursive_triggers":       pragma("recursive_triggers", truth),
+	"_rt":                       pragma("recursive_triggers", truth),
+	"_secure_delete":            pragma("secure_delete", truth+" fast"),
+	"_sync":                     pragma("synchronous", syncModes),
+	"_synchronous":              pragma("synchronous", syncModes),
+	"_timeout":                  pragma("busy_timeout", number),
+	"_vacuum":                   pragma("auto_vacuum", "none full incremental 0 1 2"),
+	"_writable_schema":          pragma("writable_schema", truth),
+}
+
+// What the values of pragmas can be: SQLite takes any, and makes of those which it
+// does not know what it likes.
+const (
+	number       = "" // with a sign or without
+	truth        = "on off true false yes no 1 0"
+	journalModes = "delete truncate persist memory wal off"
+	syncModes    = "off normal full extra 0 1 2 3"
+)
+
+func setLocation(cfg *config, v string) (err error) {
+	if v == "auto" {
+		v = "Local"
+	}
+	if cfg.conn.location, err = time.LoadLocation(v); err != nil {
+		return fmt.Errorf("%q is not a time zone: %w", v, err)
+	}
+	return nil
+}
+
+func setTxLock(cfg *config, v string) error {
+	lock := strings.ToUpper(v)
+	if lock != "DEFERRED" && lock != "IMMEDIATE" && lock != "EXCLUSIVE" {
+		return fmt.Errorf("%q is not one of deferred, immediate and exclusive", v)
+	}
+	cfg.conn.txLock = lock
+	return nil
+}
+
+func setSyncInterval(cfg *config, v string) (err error) {
+	if cfg.interval, err = time.ParseDuration(v); err != nil || cfg.interval < 0 {
+		return fmt.Errorf("%q is not a duration like 500ms, 1s or 5m", v)
+	}
+	return nil
+}
+
+func setReadYourWrites(cfg *config, v string) error {
+	on, err := strconv.ParseBool(v)
+	if err != nil {
+		return fmt.Errorf("%q is not true or false", v)
+	}
+	cfg.staleRead = !on
+	return nil
+}
+
+// setAnyPragma takes name(value), name=value and a name alone. A value in single
+// quotes can be any text.
+func setAnyPragma(cfg *config, v string) error {
+	name, value, ok := strings.Cut(v, "=")
+	if !ok {
+		name, value, ok = strings.Cut(v, "(")
+		value = strings.TrimSuffix(strings.TrimSpace(value), ")")
+	}
+	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+	if text, quoted := textLiteral(value); quoted {
+		value = engine.QuoteText(text)
+	} else if !plain(value) || ok && value == "" {
+		name = ""
+	}
+	if name == "" || !plain(name) {
+		return fmt.Errorf("%q is not of the form name(value)", v)
+	}
+	cfg.conn.addPragma(name, value)
+	return nil
+}
+
+// textLiteral returns the text of a value in single quotes.
+func textLiteral(value string) (text string, ok bool) {
+	if len(value) < 2 || value[0] != '\'' || value[len(value)-1] != '\'' {
+		return "", false
+	}
+	return strings.ReplaceAll(value[1:len(value)-1], "''", "'"), true
+}
+
+// pragma sets one, to one of the values listed or to a number.
+func pragma(name, values string) func(*config, string) error {
+	return func(cfg *config, v string) error {
+		if values == number {
+			if _, err := strconv.ParseInt(v, 10, 64); err != nil {
+				return fmt.Errorf("%q is not a number", v)
+			}
+		} else if !slices.Contains(strings.Fields(values), strings.ToLower(v)) {
+			return fmt.Errorf("%q is not one of %s", v, strings.ReplaceAll(values, " ", ", "))
+		}
+		cfg.conn.addPragma(name, v)
+		return nil
+	}
+}
+
+// plain keeps parameters from being SQL of another kind.
+func plain(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-+.", r))
+	})
+}
+
+func (c *connConfig) addPragma(name, value string) {
+	if value != "" {
+		name += " = " + value
+	}
+	c.pragmas = append(c.pragmas, name)
+}
+
+// orderPragmas puts those first that the others need: how long to wait for a lock,
+// and what can only be set before a database has a file. The one comes last that
+// refuses what the others may write.
+func (c *connConfig) orderPragmas() {
+	slices.SortStableFunc(c.pragmas, func(a, b string) int { return pragmaRank(a) - pragmaRank(b) })
+}
+
+func pragmaRank(pragma string) int {
+	name, _, _ := strings.Cut(pragma, " ")
+	switch strings.ToLower(name) {
+	case "busy_timeout":
+		return 0
+	case "auto_vacuum", "page_size", "encoding":
+		return 1
+	case "query_only":
+		return 3
+	}
+	return 2
+}
+
+var errUnknownKey = errors.New("unknown parameter")
+
+func setParam(p dsnParam, cfg *config, tables ...setters) error {
+	for _, t := range tables {
+		if set := t[p.key]; set != nil {
+			return set(cfg, p.value)
+		}
+	}
+	return errUnknownKey
+}
+
+func keysOf(t setters) (keys []string) {
+	for k := range t {
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+// unknownKey gives the error of a parameter its name, and the nearest name there
+// is.
+func unknownKey(err error, p dsnParam, known ...[]string) error {
+	if err != errUnknownKey {
+		return fmt.Errorf("parameter %s: %w", p.key, err)
+	}
+	return fmt.Errorf("%w%s%s", err, shownKey(p.key), didYouMean(p.key, slices.Concat(known...)))
+}
+
+// maxShownKey bounds, in bytes, what can be the name of a parameter in an error.
+const maxShownKey = 32
+
+// shownKey quotes the name of a parameter, unless it may be a token that has none.
+func shownKey(key string) string {
+	if len(key) > maxShownKey {
+		return ""
+	}
+	return fmt.Sprintf(" %q", key)
+}
+
+// didYouMean names the word nearest to one that is not among those known.
+func didYouMean(word string, known []string) string {
+	slices.Sort(known)
+	best := slices.MinFunc(known, func(a, b string) int { return distance(word, a) - distance(word, b) })
+	return fmt.Sprintf(": did you mean %q?", best)
+}
+
+// distance is how many letters have to be added, removed or replaced between two
+// words, with case and underscores worth less than other letters.
+func distance(a, b string) int {
+	a, b = strings.ToLower(strings.TrimLeft(a, "_")), strings.ToLower(strings.TrimLeft(b, "_"))
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
