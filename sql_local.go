@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,11 +20,12 @@ import (
 // localFile is what the connections of a connector to a local database are opened from.
 type localFile struct {
 	name  string // a path or URI
-	path  string // "" if it is not a file
+	path  string // of the file that may be a replica, "" if there is none or it is only read
 	flags engine.OpenFlags
 	conn  connConfig
 
-	shared bool // in memory, and shared by the connections
+	inMemory bool // and shared by the connections
+	own      bool // and by those of no other connector
 
 	mu     sync.Mutex
 	anchor *engine.Conn // keeps a shared database in memory
@@ -47,43 +49,50 @@ func (db *DB) Connector(opts ...Option) *Connector {
 	for _, opt := range opts {
 		opt(&cfg)
 	}
-	return (&localFile{name: db.path, path: db.path, flags: db.flags, conn: cfg.conn}).connector()
+	f := &localFile{name: db.path, flags: db.flags, conn: cfg.conn}
+	switch {
+	case isMemory(db.path):
+		f.takeMemory()
+	case db.flags&engine.OpenReadOnly == 0:
+		f.path = db.path
+	}
+	return f.connector()
 }
-
-// memoryNumber tells the databases in memory of a program apart.
-var memoryNumber atomic.Uint64
 
 // locate finds out what the name stands for.
 func (f *localFile) locate() error {
 	f.flags = engine.OpenReadWrite | engine.OpenCreate
+	if strings.HasPrefix(f.name, "file:") {
+		f.flags |= engine.OpenURI
+	}
 	base, query, _ := strings.Cut(f.name, "?")
 	path, err := pathOfURI(base)
 	if err != nil {
 		return err
 	}
+	params := strings.Split(query, "&")
+	has := func(param string) bool { return slices.Contains(params, param) }
 	switch {
-	case query == "" && (path == "" || path == ":memory:"):
-		f.shared = true
-		f.name = fmt.Sprintf("file:/floe-memory-%d?vfs=memdb", memoryNumber.Add(1))
-	case isMemory(path, query):
-	default:
+	case isMemory(path) && query == "":
+		f.takeMemory()
+	case isMemory(path) || has("mode=memory") || has("vfs=memdb"):
+		f.inMemory = has("cache=shared") || has("vfs=memdb")
+	case !has("mode=ro"):
 		f.path = path
-	}
-	if strings.HasPrefix(f.name, "file:") {
-		f.flags |= engine.OpenURI
 	}
 	return nil
 }
 
-// isMemory tells whether a URI is of a database in memory, or is only read.
-func isMemory(path, query string) bool {
-	for part := range strings.SplitSeq(query, "&") {
-		switch part {
-		case "mode=memory", "mode=ro", "vfs=memdb":
-			return true
-		}
-	}
-	return path == "" || path == ":memory:"
+func isMemory(path string) bool { return path == "" || path == ":memory:" }
+
+// memoryNumber tells the databases in memory of a program apart.
+var memoryNumber atomic.Uint64
+
+// takeMemory makes the name that of a new database in memory.
+func (f *localFile) takeMemory() {
+	f.name = fmt.Sprintf("file:/floe-memory-%d?vfs=memdb", memoryNumber.Add(1))
+	f.flags |= engine.OpenURI
+	f.inMemory, f.own = true, true
 }
 
 func (f *localFile) open(ctx context.Context) (backend, error) {
@@ -103,22 +112,24 @@ func (f *localFile) prepare() error {
 	switch {
 	case f.closed:
 		return ErrClosed
-	case f.path != "" && f.flags&engine.OpenReadOnly == 0:
+	case f.path != "":
 		return checkLocal(f.path)
-	case f.shared && f.anchor == nil:
+	case f.inMemory && f.anchor == nil:
 		return f.dropAnchor()
 	}
 	return nil
 }
 
-// dropAnchor begins a database in memory, of any size.
+// dropAnchor opens a connection that nobody uses: a database in memory is gone with the last one.
 func (f *localFile) dropAnchor() error {
 	c, err := engine.Open(f.name, f.flags)
 	if err != nil {
 		return err
 	}
-	if _, err := c.SizeLimit("main", math.MaxInt64); err != nil {
-		return errors.Join(err, c.Close())
+	if f.own { // it would be limited to 1 GiB
+		if _, err := c.SizeLimit("main", math.MaxInt64); err != nil {
+			return errors.Join(err, c.Close())
+		}
 	}
 	f.anchor = c
 	return nil
@@ -134,7 +145,7 @@ func (f *localFile) close() error {
 	return f.anchor.Close()
 }
 
-// localConn is a connection to a local file.
+// localConn is a connection to a local database.
 type localConn struct {
 	conn   *engine.Conn
 	cfg    connConfig
@@ -193,7 +204,10 @@ func callOnConnect(ctx context.Context, ec *engine.Conn, f func(context.Context,
 func (c *localConn) engineConn() *engine.Conn { return c.conn }
 func (c *localConn) stream() *hrana.Stream    { return nil }
 
-func (c *localConn) ping(ctx context.Context) error { return c.conn.Exec(ctx, "SELECT 1") }
+// ping reads from the file, which may turn out to be no database.
+func (c *localConn) ping(ctx context.Context) error {
+	return c.conn.Exec(ctx, "SELECT 1 FROM sqlite_schema LIMIT 1")
+}
 
 // valid is asked when database/sql takes the connection back: what its user left open ends here, and not when the next
 // one comes, as it may hold locks.

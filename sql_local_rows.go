@@ -8,13 +8,21 @@ import (
 	"github.com/floedb/floe/engine"
 )
 
-// maxShapes bounds how many shapes a connection remembers.
-const maxShapes = 2 * engine.DefaultCacheSize
+// maxShapes bounds how many shapes a connection remembers, and maxShapedSQL, in bytes, the texts of their statements:
+// those longer are not in the engine's cache either.
+const (
+	maxShapes    = 2 * engine.DefaultCacheSize
+	maxShapedSQL = 16 << 10
+)
 
 // shapeOf returns the shape of a statement that was stepped: the first step compiles it anew if the schema has changed.
-func (c *localConn) shapeOf(s *engine.Stmt) *shape {
+// known is the shape that it had, or nil.
+func (c *localConn) shapeOf(s *engine.Stmt, known *shape) *shape {
 	compiled := s.Status(engine.StmtStatusReprepare, false)
-	if known := c.shapes[s]; known != nil && known.compiled == compiled {
+	if known == nil {
+		known = c.shapes[s]
+	}
+	if known != nil && known.compiled == compiled {
 		return known
 	}
 	columns := s.Columns()
@@ -23,11 +31,17 @@ func (c *localConn) shapeOf(s *engine.Stmt) *shape {
 		sh.set(i, col.Name, col.DeclType)
 	}
 	sh.compiled, sh.raw = compiled, make([]engine.RawValue, len(columns))
+	c.remember(s, sh)
+	return sh
+}
+
+func (c *localConn) remember(s *engine.Stmt, sh *shape) {
 	if len(c.shapes) >= maxShapes {
 		clear(c.shapes)
 	}
-	c.shapes[s] = sh
-	return sh
+	if len(s.SQL()) <= maxShapedSQL {
+		c.shapes[s] = sh
+	}
 }
 
 // localRows are the rows of a statement, and then those of the statements behind it in its text.
@@ -88,7 +102,12 @@ func (r *localRows) begin(s *engine.Stmt) error {
 		return err
 	}
 	r.s, r.first, r.done = s, row, !row
-	r.shape = r.c.shapeOf(s)
+	if r.kept == nil {
+		r.shape = r.c.shapeOf(s, nil)
+		return nil
+	}
+	r.kept.shape = r.c.shapeOf(s, r.kept.shape)
+	r.shape = r.kept.shape
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/floedb/floe/engine"
 )
@@ -59,6 +60,7 @@ type localStmt struct {
 	c      *localConn
 	s      *engine.Stmt
 	query  string
+	shape  *shape     // nil before the first query
 	rows   *localRows // that are open, nil for none
 	closed bool
 }
@@ -179,7 +181,7 @@ func (p *script) statement(ctx context.Context) (*engine.Stmt, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.rest = rest
+		p.rest = strings.TrimLeft(rest, " \t\n\f\r;")
 		if s == nil {
 			continue
 		}
