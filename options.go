@@ -34,6 +34,13 @@ func WithAuthToken(token string) Option {
 	return func(c *config) { c.Remote.AuthToken = token }
 }
 
+// WithTokenSource sends the token that source gives, instead of one that stays the same. It is called before the first
+// request, and again when the server refuses the token, for the request to be sent once more with the new one; by a
+// replica's sync and by what it writes through database/sql, each for itself.
+func WithTokenSource(source func(ctx context.Context) (string, error)) Option {
+	return func(c *config) { c.Remote.TokenSource = source }
+}
+
 // WithNamespace follows the named database of a server that has several. The
 // default is "default".
 func WithNamespace(name string) Option {
@@ -41,7 +48,8 @@ func WithNamespace(name string) Option {
 }
 
 // WithHTTPClient makes requests through client, for certificates, proxies or
-// dialers of one's own. Its Timeout must be zero.
+// dialers of one's own. Its Timeout must be zero. Connections of [database/sql] to
+// a server use its Transport alone, over WebSocket for the first request.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) { c.Remote.HTTPClient = client }
 }

@@ -39,9 +39,9 @@ func newRemoteServer(url string, cfg config) (*remoteServer, error) {
 }
 
 func hranaOptions(cfg config) ([]hrana.Option, error) {
-	var opts []hrana.Option
-	if cfg.Remote.AuthToken != "" {
-		opts = append(opts, hrana.WithAuthToken(cfg.Remote.AuthToken))
+	opts := []hrana.Option{hrana.WithAuthToken(cfg.Remote.AuthToken)}
+	if cfg.Remote.TokenSource != nil {
+		opts = append(opts, hrana.WithTokenSource(cfg.Remote.TokenSource))
 	}
 	if cfg.Remote.Namespace != "" {
 		opts = append(opts, hrana.WithNamespace(cfg.Remote.Namespace))

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/floedb/floe/engine"
@@ -164,8 +165,45 @@ func (c *remoteConn) seen(res *hrana.StmtResult) {
 	}
 }
 
-// execute runs one statement and gives all of its result.
-func (c *remoteConn) execute(ctx context.Context, st *sqltext.Statement, stmt hrana.Stmt) (res *hrana.StmtResult, err error) {
+// execute runs one statement and gives all of its result. Outside of a transaction it waits for locks as a local database
+// does.
+func (c *remoteConn) execute(ctx context.Context, st *sqltext.Statement, stmt hrana.Stmt) (*hrana.StmtResult, error) {
+	res, err := c.executeOnce(ctx, st, stmt)
+	if err != nil && c.tx == txNone && errors.Is(err, engine.Busy) {
+		wait := busyWait{until: time.Now().Add(engine.DefaultBusyTimeout)}
+		for errors.Is(err, engine.Busy) && wait.pause(ctx) {
+			res, err = c.executeOnce(ctx, st, stmt)
+		}
+		if errors.Is(err, engine.Busy) && ctx.Err() != nil {
+			err = fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
+	}
+	return res, err
+}
+
+// busyWait is the wait for a lock of the server's, which answers at once that it is taken.
+type busyWait struct {
+	until time.Time
+	next  time.Duration
+}
+
+// pause waits a little, longer each time, and tells whether to try again.
+func (w *busyWait) pause(ctx context.Context) bool {
+	w.next = min(max(2*w.next, time.Millisecond), 50*time.Millisecond)
+	if time.Now().After(w.until) {
+		return false
+	}
+	timer := time.NewTimer(w.next/2 + rand.N(w.next))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (c *remoteConn) executeOnce(ctx context.Context, st *sqltext.Statement, stmt hrana.Stmt) (res *hrana.StmtResult, err error) {
 	isRollback := st.Tx == sqltext.TxEnd && st.Keyword == "ROLLBACK"
 	err = c.call(ctx, kindOf(st), func(s *hrana.Stream) (err error) {
 		if c.doubt && !isRollback {

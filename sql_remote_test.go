@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/hrana"
 	"github.com/floedb/floe/internal/sqldtest"
 )
 
@@ -141,6 +142,76 @@ func TestRemoteStatementErrorsAreThoseOfALocalDatabase(t *testing.T) {
 					t.Errorf("%s: %v, want an error that is %v", query, err, want)
 				}
 			}
+		}
+	})
+}
+
+func TestTokensComeFromASource(t *testing.T) {
+	srv := sqldtest.Start(t, sqldtest.WithJWT())
+	srv.Exec(t, "CREATE TABLE t(x)", "INSERT INTO t VALUES(1)")
+	// The first token that the source gives is refused, so it is asked again.
+	source := func(calls *int) func(context.Context) (string, error) {
+		return func(context.Context) (string, error) {
+			*calls++
+			if *calls == 1 {
+				return "stale", nil
+			}
+			return srv.Token(), nil
+		}
+	}
+	eachScheme(t, func(t *testing.T, scheme string) {
+		calls := 0
+		db := openRemote(t, srv, scheme, WithTokenSource(source(&calls)))
+		if got := readAll(t, db, "SELECT x FROM t"); len(got) != 1 {
+			t.Errorf("%d rows, want 1", len(got))
+		}
+		if calls != 2 {
+			t.Errorf("the source was called %d times, want 2", calls)
+		}
+	})
+	calls := 0
+	r, err := OpenReplica(remoteContext(t), t.TempDir()+"/r.db", srv.URL, WithTokenSource(source(&calls)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := r.Sync(remoteContext(t)); err != nil || calls != 2 {
+		t.Errorf("Sync: %v with %d calls of the source, want none and 2", err, calls)
+	}
+}
+
+func TestRemoteErrorsAreThoseOfThisPackage(t *testing.T) {
+	locked := sqldtest.Start(t, sqldtest.WithJWT())
+	named := sqldtest.Start(t, sqldtest.WithNamespaces())
+	gone := sqldtest.Start(t)
+	gone.Stop()
+	eachScheme(t, func(t *testing.T, scheme string) {
+		for name, c := range map[string]struct {
+			addr string
+			opts []Option
+			want []error
+		}{
+			"unreachable":  {gone.Addr, nil, []error{ErrUnreachable, hrana.ErrUnreachable, hrana.ErrNotExecuted}},
+			"no token":     {locked.Addr, nil, []error{ErrAuth, hrana.ErrUnauthorized}},
+			"bad token":    {locked.Addr, []Option{WithAuthToken("stale")}, []error{ErrAuth, hrana.ErrUnauthorized}},
+			"no namespace": {named.Addr, []Option{WithNamespace("missing")}, []error{ErrNamespaceNotFound}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				if name == "no namespace" && scheme == "ws" {
+					t.Skip("over WebSocket the server does not say why it closes the connection")
+				}
+				db := openRemote(t, &sqldtest.Server{Addr: c.addr}, scheme, c.opts...)
+				_, execErr := db.Exec("CREATE TABLE t(x)")
+				_, queryErr := db.Query("SELECT 1")
+				_, beginErr := db.Begin()
+				for what, err := range map[string]error{"exec": execErr, "query": queryErr, "begin": beginErr, "ping": db.Ping()} {
+					for _, want := range c.want {
+						if !errors.Is(err, want) {
+							t.Errorf("%s: %v, want %v", what, err, want)
+						}
+					}
+				}
+			})
 		}
 	})
 }

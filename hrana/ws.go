@@ -307,12 +307,12 @@ func (e *wsEntries) receive() error {
 	return e.fetch()
 }
 
+// close does not wait for the answer: the server takes requests in their order, and the cursor is gone for the next one.
 func (e *wsEntries) close() error {
-	r := &Request{Kind: ReqCloseCursor, CursorID: e.id}
 	if e.socket.err() != nil {
 		return nil // the server closes it with the connection
 	}
-	_, err := e.socket.call(e.ctx, r)
+	_, err := e.socket.send(e.ctx, &Request{Kind: ReqCloseCursor, CursorID: e.id})
 	if errors.Is(err, ErrNotExecuted) && e.socket.err() == nil {
 		e.closeLater()
 		return nil

@@ -30,6 +30,10 @@ type Remote struct {
 	// AuthToken is sent with every request when not empty. It never appears in
 	// an error.
 	AuthToken string
+	// TokenSource, when not nil, gives the token instead of AuthToken: before the
+	// first request, and again when the server refuses the one it gave before; the
+	// request is then sent once more. One goroutine at a time calls it.
+	TokenSource func(context.Context) (string, error)
 	// Namespace is the database on the server; "default" when empty.
 	Namespace string
 	// HTTPClient, when not nil, makes the requests. Its Timeout must be zero:
@@ -42,7 +46,7 @@ type Remote struct {
 type client struct {
 	base      string
 	namespace string
-	token     string
+	tokens    *authTokens
 	http      *http.Client
 	session   atomic.Pointer[string]
 	bytes     atomic.Int64 // received, envelopes included
@@ -55,12 +59,13 @@ func newClient(r Remote) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &client{base: base, namespace: r.Namespace, token: r.AuthToken, http: r.HTTPClient, patience: patience}
+	tokens, err := newAuthTokens(r)
+	if err != nil {
+		return nil, err
+	}
+	c := &client{base: base, namespace: r.Namespace, tokens: tokens, http: r.HTTPClient, patience: patience}
 	if c.namespace == "" {
 		c.namespace = "default"
-	}
-	if strings.ContainsFunc(c.token, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return nil, errors.New("the auth token holds characters that no HTTP header can carry")
 	}
 	if c.http != nil && c.http.Timeout != 0 {
 		return nil, fmt.Errorf("the HTTP client has a timeout of %v, which would end every live stream; bound the calls by their contexts", c.http.Timeout)
@@ -233,8 +238,29 @@ func (c *client) call(ctx context.Context, method string, msg []byte, patience t
 	return a, nil
 }
 
+// send sends a request, and sends it once more when the server refuses the token
+// and there is another one.
 func (c *client) send(ctx context.Context, method string, msg []byte, watch *silence) (*answer, error) {
-	req, err := c.request(ctx, method, msg)
+	token, err := c.tokens.get(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", method, err)
+	}
+	a, err := c.sendOnce(ctx, method, msg, token, watch)
+	if !errors.Is(err, ErrAuth) {
+		return a, err
+	}
+	other, renewErr := c.tokens.renew(ctx, token)
+	if renewErr != nil {
+		return nil, fmt.Errorf("%w; and then: %w", err, renewErr)
+	}
+	if other == token {
+		return nil, err
+	}
+	return c.sendOnce(ctx, method, msg, other, watch)
+}
+
+func (c *client) sendOnce(ctx context.Context, method string, msg []byte, token string, watch *silence) (*answer, error) {
+	req, err := c.request(ctx, method, msg, token)
 	if err != nil {
 		return nil, err
 	}
@@ -256,7 +282,7 @@ func (c *client) send(ctx context.Context, method string, msg []byte, watch *sil
 	return a, nil
 }
 
-func (c *client) request(ctx context.Context, method string, msg []byte) (*http.Request, error) {
+func (c *client) request(ctx context.Context, method string, msg []byte, token string) (*http.Request, error) {
 	body := frames.AppendEnvelope(nil, msg)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+servicePath+method, bytes.NewReader(body))
 	if err != nil {
@@ -267,8 +293,8 @@ func (c *client) request(ctx context.Context, method string, msg []byte) (*http.
 	req.Header.Set("te", "trailers")
 	req.Header.Set("x-libsql-client-version", "floe")
 	req.Header.Set("x-namespace-bin", base64.RawStdEncoding.EncodeToString([]byte(c.namespace)))
-	if c.token != "" {
-		req.Header.Set("x-authorization", "Bearer "+c.token)
+	if token != "" {
+		req.Header.Set("x-authorization", "Bearer "+token)
 	}
 	if s := c.session.Load(); s != nil {
 		req.Header.Set("x-session-token", *s)
