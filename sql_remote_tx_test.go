@@ -1,16 +1,23 @@
 package floe
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
+	"io"
+	"net"
+	"net/http"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/hrana"
 	"github.com/floedb/floe/internal/sqldtest"
 )
 
@@ -328,6 +335,91 @@ func TestACancelledContextLeavesTheRemotePoolHealthy(t *testing.T) {
 			t.Errorf("%v rows of lost transactions, want 0", got[0][0])
 		}
 	})
+}
+
+// losing loses the answers to the requests that hold a text, or the requests themselves.
+type losing struct {
+	text     string
+	requests bool
+}
+
+func (l losing) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	lose := bytes.Contains(body, []byte(l.text))
+	if lose && l.requests {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	res, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil || !lose {
+		return res, err
+	}
+	res.Body.Close()
+	return nil, &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+}
+
+func TestACommitWithoutAnAnswerIsUnknown(t *testing.T) {
+	srv := sqldtest.Start(t)
+	for _, c := range []struct {
+		name       string
+		requests   bool
+		want, lack error
+		rows       int64
+	}{
+		{"answer lost", false, ErrCommitUnknown, ErrTransactionLost, 1},
+		{"request lost", true, ErrUnreachable, ErrCommitUnknown, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			freshTable(t, srv)
+			db := openRemote(t, srv, "http", WithHTTPClient(&http.Client{Transport: losing{"COMMIT", c.requests}}))
+			tx := mustBegin(t, db, nil)
+			mustExecDB(t, tx, "INSERT INTO t(x) VALUES(1)")
+			if err := tx.Commit(); !errors.Is(err, c.want) || errors.Is(err, c.lack) {
+				t.Errorf("commit: %v, want %v and not %v", err, c.want, c.lack)
+			}
+			if got := readAll(t, db, "SELECT count(*) FROM t"); !cmp.Equal(got, [][]any{{c.rows}}) {
+				t.Errorf("%v rows, want %d", got, c.rows)
+			}
+		})
+	}
+}
+
+// A request whose answer is lost is sent again if it only reads.
+func TestALostAnswerIsAskedForAgainOnlyForReads(t *testing.T) {
+	srv := sqldtest.Start(t)
+	freshTable(t, srv)
+	var lost atomic.Int32
+	db := openRemote(t, srv, "http", WithHTTPClient(&http.Client{Transport: losingOnce{losing{"/* lose */", false}, &lost}}))
+	if got := readAll(t, db, "SELECT 1 /* lose */, 2"); len(got) != 1 || lost.Load() != 1 {
+		t.Errorf("%d rows and %d answers lost, want 1 and 1", len(got), lost.Load())
+	}
+	lost.Store(0)
+	if _, err := db.Exec("INSERT INTO t(x) /* lose */ VALUES(1)"); err == nil || errors.Is(err, hrana.ErrNotExecuted) {
+		t.Errorf("insert: %v, want an error that leaves open whether it ran", err)
+	}
+	if n := countRows(t, srv); n != 1 {
+		t.Errorf("%d rows, want 1", n)
+	}
+}
+
+// losingOnce loses the first answer only.
+type losingOnce struct {
+	losing
+	lost *atomic.Int32
+}
+
+func (l losingOnce) RoundTrip(r *http.Request) (*http.Response, error) {
+	if l.lost.Load() > 0 {
+		return http.DefaultTransport.RoundTrip(r)
+	}
+	res, err := l.losing.RoundTrip(r)
+	if err != nil {
+		l.lost.Add(1)
+	}
+	return res, err
 }
 
 func TestRemoteStatementsSurviveARestart(t *testing.T) {
