@@ -238,9 +238,12 @@ func (r *Replica) awaitReaders(ctx context.Context) error {
 	}
 	resting := r.resting
 	r.resting = make(map[*replicaConn]struct{})
+	for c := range resting {
+		c.gone = true
+	}
 	r.mu.Unlock()
 	for c := range resting {
-		_ = c.closeLocal()
+		_ = c.closeLocal() // its own Close gives the error
 	}
 	select {
 	case <-idle:
@@ -265,13 +268,12 @@ func (r *Replica) rest(c *replicaConn) bool {
 	return true
 }
 
-// wake takes down that c is used again. It is false when c was closed meanwhile.
+// wake takes down that c is used again. It is false when a freeze has closed it.
 func (r *Replica) wake(c *replicaConn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, resting := r.resting[c]
 	delete(r.resting, c)
-	return resting
+	return !c.gone
 }
 
 // Close ends background work and every call under way, and lets the file go. It

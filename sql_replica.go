@@ -111,12 +111,12 @@ func (s *replicaSource) close() error {
 // wrote takes down what the primary said of a write.
 func (s *replicaSource) wrote(index hrana.Index) {
 	s.r.own.note(index)
-	s.behind(index)
+	s.behind()
 }
 
-// behind has later reads wait until the file is at index.
-func (s *replicaSource) behind(index hrana.Index) {
+// behind has later reads wait until the file is where the primary is now.
+func (s *replicaSource) behind() {
 	if !s.cfg.staleRead {
-		s.r.own.follow(index)
+		s.r.own.follow()
 	}
 }

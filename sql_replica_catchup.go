@@ -31,9 +31,10 @@ type ownWrites struct {
 	behind atomic.Bool // something was written that the file may not hold yet
 
 	mu       sync.Mutex
-	newest   hrana.Index // the latest that a write was acknowledged with
+	newest   hrana.Index // the latest that a write was acknowledged with, in the log that is followed
+	last     hrana.Index // what the last one was acknowledged with
+	log      LogID       // that was followed then
 	written  uint64      // writes acknowledged
-	unnamed  uint64      // the number of the last one without an index
 	held     uint64      // as many of them are in the file
 	attempt  *attempt    // the catch-up under way
 	failure  error       // why the last one did not get there
@@ -49,19 +50,20 @@ type attempt struct {
 
 // note takes down that the primary acknowledged a write.
 func (w *ownWrites) note(index hrana.Index) {
+	log := w.r.Position().LogID
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.newest = w.newest.Later(index)
+	if log != w.log {
+		w.log, w.newest = log, hrana.Index{}
+	}
+	w.newest, w.last = w.newest.Later(index), index
 }
 
-// follow begins to bring the file to a write that was acknowledged.
-func (w *ownWrites) follow(index hrana.Index) {
+// follow begins to bring the file to what the primary has by now.
+func (w *ownWrites) follow() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.written++
-	if !index.Known {
-		w.unnamed = w.written
-	}
 	w.behind.Store(true)
 	if w.attempt == nil {
 		w.failure = nil // the primary was there a moment ago
@@ -146,35 +148,41 @@ func (w *ownWrites) begin() {
 	}
 }
 
+// catchUp brings the file to what the primary has. It does not go by the index of
+// a write: a primary that was killed, or replaced, can begin to count anew, and the
+// file seem to be further on than it.
 func (w *ownWrites) catchUp(a *attempt) {
 	defer close(a.over)
 	w.mu.Lock()
-	goal, until := w.written, w.target()
+	goal := w.written
 	w.mu.Unlock()
-	_, err := w.r.rep.TrySync(w.life, until)
+	res, err := w.r.rep.TrySync(w.life)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.attempt, w.failure = nil, err
-	switch {
-	case err != nil:
+	if err != nil {
 		w.failedAt = time.Now()
-	case w.written > goal:
-		w.held = goal
+		return
+	}
+	w.held = goal
+	w.adopt(res.Position)
+	if w.written > goal {
 		w.begin()
-	default:
-		w.held = goal
+	} else {
 		w.behind.Store(false)
 	}
 }
 
-// target returns the frame to bring the file to; nil for all that the primary
-// has, where no write says which one holds it.
-func (w *ownWrites) target() *uint64 {
-	if w.unnamed > w.held || !w.newest.Known {
-		return nil
+// adopt forgets the index of writes to another log than the one that was found to
+// be the primary's.
+func (w *ownWrites) adopt(at Position) {
+	if at.LogID == w.log {
+		return
 	}
-	frameNo := w.newest.FrameNo
-	return &frameNo
+	w.log, w.newest = at.LogID, w.last
+	if w.written == w.held && w.last.FrameNo > at.FrameNo {
+		w.newest = hrana.Index{}
+	}
 }
 
 // doubt ends the wait for a catch-up that has not received anything for long.

@@ -24,6 +24,8 @@ type replicaConn struct {
 	place   place // of the transaction that is open
 	wrote   bool  // something ran on the primary, for this user of the connection
 
+	gone bool // a freeze has closed it; the replica's mutex guards it
+
 	// ending keeps a freeze from closing the connection, while that is idle, in the
 	// middle of what database/sql does with it.
 	ending sync.Mutex
@@ -215,7 +217,7 @@ func (c *replicaConn) noteWrite(err error, single bool) {
 	case errors.Is(err, hrana.ErrNotExecuted), errors.Is(err, ErrUnreachable):
 	case single && errors.As(err, &refused):
 	default:
-		c.source.behind(hrana.Index{})
+		c.source.behind()
 	}
 }
 

@@ -40,6 +40,9 @@ func (c *replicaConn) route(ctx context.Context, query string) route {
 	if !known {
 		r = c.findRoute(query)
 	}
+	if r == unknown && c.source.r.own.behind.Load() && c.await(ctx) == nil {
+		r = c.findRoute(query) // what it needs may have been made through this replica
+	}
 	if r == toReplica || r == toWriter && !c.wrote || r == toPrimary && c.onlyReads(ctx) {
 		return toReplica
 	}

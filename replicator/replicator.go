@@ -304,36 +304,19 @@ func (r *Replicator) SyncUntil(ctx context.Context, frameNo uint64) (Result, err
 	})
 }
 
-// TrySync is for those who would rather go on with what there is than wait for a
-// primary that cannot be reached: where that is so, it gives up after a second
-// try. It brings the file to frame until at least, or to where the primary is
-// when that comes before it; with a nil until, to where the primary is at the
-// time of the call.
-func (r *Replicator) TrySync(ctx context.Context, until *uint64) (Result, error) {
+// TrySync is [Replicator.Sync] for those who would rather go on with what there is
+// than wait for a primary that cannot be reached: where that is so, it gives up
+// after its second try.
+func (r *Replicator) TrySync(ctx context.Context) (Result, error) {
 	return r.do(ctx, func(ctx context.Context) error {
-		if done, err := r.alreadyAt(ctx, until); done {
+		if done, err := r.syncByWatch(ctx); done {
 			return err
 		}
 		return r.inTurn(ctx, func(s *session) error {
-			if s.reached(until) {
-				return nil // by the call before, whose turn this one waited for
-			}
 			s.retries = 1
 			return s.sync(ctx)
 		})
 	})
-}
-
-// alreadyAt tells whether the file is at frame until, or a live stream brings it
-// there; with a nil until, to where the primary is.
-func (r *Replicator) alreadyAt(ctx context.Context, until *uint64) (done bool, err error) {
-	if until == nil {
-		return r.syncByWatch(ctx)
-	}
-	if p := r.Position(); p.HasFrame && p.FrameNo >= *until {
-		return true, nil
-	}
-	return r.awaitWatch(ctx, *until)
 }
 
 // Watch follows the primary live until the context ends or an error comes that
