@@ -55,12 +55,14 @@ func (c *replicaConn) ping(ctx context.Context) error { return c.local.ping(ctx)
 
 // exec runs a text in one place.
 func (c *replicaConn) exec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	r := c.route(ctx, query)
-	if r == toReplica || r == toBoth {
+	switch r := c.route(ctx, query); {
+	case r == toReplica || r == toBoth:
 		res, err := c.execLocal(ctx, r, query, args)
 		if !c.outdated(query, err) {
 			return res, err
 		}
+	case r == toEach && len(args) == 0:
+		return c.execEach(ctx, query)
 	}
 	return c.execPrimary(ctx, query, func(b *remoteConn) (driver.Result, error) { return b.exec(ctx, query, args) })
 }
@@ -73,6 +75,17 @@ func (c *replicaConn) execLocal(ctx context.Context, r route, query string, args
 		return localResult{}, c.setBoth(ctx, query)
 	}
 	return c.local.exec(ctx, query, args)
+}
+
+// execEach runs the statements of a script one by one, until one fails.
+func (c *replicaConn) execEach(ctx context.Context, script string) (res driver.Result, err error) {
+	stmts := sqltext.Split(script)
+	for i, st := range stmts {
+		if res, err = c.exec(ctx, st.SQL, nil); err != nil {
+			return nil, numbered(err, i, len(stmts))
+		}
+	}
+	return res, nil
 }
 
 func (c *replicaConn) execPrimary(ctx context.Context, query string, run func(*remoteConn) (driver.Result, error)) (driver.Result, error) {
@@ -133,24 +146,41 @@ func (c *replicaConn) await(ctx context.Context) error {
 // outdated tells whether a text that only read when it was first seen no longer
 // compiles, as its tables were changed: then the primary is asked.
 func (c *replicaConn) outdated(query string, err error) bool {
-	if err == nil || c.place != nowhere || !errors.Is(err, engine.Generic) {
+	if c.place != nowhere || !errors.Is(err, engine.Generic) || c.compile(query) == nil {
 		return false
 	}
 	delete(c.routes, query)
-	return routeOf(c.local.conn, query) == unknown
+	return true
+}
+
+// compile tells why a text does not compile on the replica. It looks at the schema
+// as it is now, which the statement in the cache may not have seen yet.
+func (c *replicaConn) compile(query string) error {
+	for _, st := range sqltext.Split(query) {
+		if st.Keyword == "PRAGMA" {
+			continue
+		}
+		s, err := c.local.conn.Prepare(st.SQL)
+		if err != nil {
+			return err
+		}
+		if err := s.Finalize(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // explain adds to the error of a primary that cannot be reached why a text was to
 // run there that does not compile here.
 func (c *replicaConn) explain(query string, err error) error {
-	if err == nil || !errors.Is(err, ErrUnreachable) || routeOf(c.local.conn, query) != unknown {
+	if _, known := c.routes[query]; known || !errors.Is(err, ErrUnreachable) {
 		return err
 	}
-	s, localErr := c.local.conn.PrepareCached(query)
-	if localErr == nil {
-		return join(err, s.Finalize())
+	if here := c.compile(query); here != nil {
+		return fmt.Errorf("%w (and on the replica: %w)", err, here)
 	}
-	return fmt.Errorf("%w (and on the replica: %v)", err, localErr)
+	return err
 }
 
 // setBoth runs PRAGMA foreign_keys = ... here, where it is read, and on the

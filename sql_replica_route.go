@@ -19,6 +19,7 @@ const (
 	toBoth                 // it sets what concerns writing, and can be read
 	toPrimary              // all else
 	unknown                // it does not compile on the replica, which may be behind: to the primary, for now
+	toEach                 // a script with settings among what writes: each of its statements goes its way
 )
 
 // maxRoutes bounds how many texts a connection remembers the route of, and
@@ -71,12 +72,14 @@ func (c *replicaConn) onlyReads(ctx context.Context) bool {
 // routeOf finds out where a text runs.
 func routeOf(c *engine.Conn, text string) route {
 	stmts := sqltext.Split(text)
-	highest := toReplica
+	highest, settings := toReplica, false
 	for _, st := range stmts {
-		highest = max(highest, routeOfStatement(c, st))
+		r := routeOfStatement(c, st)
+		highest = max(highest, r)
+		settings = settings || st.Keyword == "PRAGMA" && r < toPrimary
 	}
-	if highest == toBoth && len(stmts) > 1 {
-		return toPrimary
+	if settings && highest > toReplica && len(stmts) > 1 {
+		return toEach
 	}
 	return highest
 }

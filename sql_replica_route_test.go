@@ -81,7 +81,10 @@ func TestStatementsGoWhereTheyBelong(t *testing.T) {
 		{"PRAGMA wal_checkpoint", toPrimary},
 		{"PRAGMA foreign_keys = OFF", toBoth},
 		{"PRAGMA foreign_keys(1)", toBoth},
-		{"PRAGMA foreign_keys = 1; SELECT 1", toPrimary},
+
+		{"PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 5000", toReplica},
+		{"PRAGMA journal_mode = WAL; CREATE TABLE u(a)", toEach},
+		{"PRAGMA foreign_keys = 1; SELECT 1", toEach},
 
 		{"SELECT * FROM later", unknown},
 		{"SELEKT", unknown},

@@ -89,7 +89,7 @@ func (s *replicaStmt) ExecContext(ctx context.Context, args []driver.NamedValue)
 		if !c.outdated(s.query, err) {
 			return res, err
 		}
-	case toBoth:
+	case toBoth, toEach:
 		return c.exec(ctx, s.query, args)
 	}
 	return c.execPrimary(ctx, s.query, func(b *remoteConn) (driver.Result, error) {
