@@ -24,7 +24,11 @@ func literal(v any) string {
 	return "NULL"
 }
 
-// realLiteral has 17 digits, with which every real number comes back. Infinity is a number too large for any other.
+// shortReal is how many digits every SQLite reads exactly.
+const shortReal = 15
+
+// realLiteral has the fewest digits with which a number comes back, or all 17: SQLite before 3.43 reads some numbers of
+// 16 and 17 digits wrong by the last bit when they are not all there. Infinity is a number too large for any other.
 func realLiteral(x float64) string {
 	switch {
 	case math.IsInf(x, 1):
@@ -32,7 +36,10 @@ func realLiteral(x float64) string {
 	case math.IsInf(x, -1):
 		return "-9.0e+999"
 	}
-	text := strconv.FormatFloat(x, 'g', -1, 64)
+	text := strconv.FormatFloat(x, 'g', shortReal, 64)
+	if back, err := strconv.ParseFloat(text, 64); err != nil || back != x {
+		return strconv.FormatFloat(x, 'e', 16, 64)
+	}
 	if !strings.ContainsAny(text, ".e") {
 		text += ".0"
 	}
