@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"regexp"
 	"strconv"
@@ -24,7 +25,8 @@ func newQuery() *cobra.Command {
 		Short: "Run one SQL statement",
 		Long: `Query runs one statement on the database at PATH, which must exist, or on that of
 the server at URL. A local or a frozen database may be written to, and a server's.
-A replica is opened for reading only.
+A replica is opened for reading only, unless --primary names its server: then the
+statement runs there if it writes, and the replica is brought up to it.
 
 Each ARG is bound to the next parameter of the statement:
 
@@ -55,6 +57,7 @@ status is 1.`,
 			return query(cmd, target, args[1], args[2:], asJSON)
 		}),
 	}
+	on.addPrimary(cmd)
 	on.addAccess(cmd)
 	addJSON(cmd, &asJSON)
 	return cmd
@@ -75,6 +78,9 @@ func query(cmd *cobra.Command, target session.Target, sql string, args []string,
 	res, err := sess.Run(ctx, sql, bindings(args), rows)
 	if err != nil {
 		return err
+	}
+	if res.Warning != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), "floe:", res.Warning)
 	}
 	return rows.End(res.Changes, res.Writes)
 }

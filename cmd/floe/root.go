@@ -84,6 +84,7 @@ func takes(names ...string) cobra.PositionalArgs {
 // remote holds the flags that name a server.
 type remote struct {
 	url, token, namespace string
+	primary               string // that a replica writes to
 }
 
 func (r *remote) addURL(cmd *cobra.Command, usage string) {
@@ -93,6 +94,10 @@ func (r *remote) addURL(cmd *cobra.Command, usage string) {
 func (r *remote) addAccess(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&r.token, "auth-token", "", "`token` to show the server (default: $"+tokenVariable+")")
 	cmd.Flags().StringVar(&r.namespace, "namespace", "", "`name` of the server's database (default: \"default\")")
+}
+
+func (r *remote) addPrimary(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&r.primary, "primary", "", "`URL` of the server that the replica at PATH writes to")
 }
 
 // requireURL checks that a server was named.
@@ -129,7 +134,7 @@ func (r *remote) options(more ...floe.Option) []floe.Option {
 
 // target is the database called name, with the flags.
 func (r *remote) target(name string) session.Target {
-	return session.Target{Name: name, Token: r.authToken(), Namespace: r.namespace}
+	return session.Target{Name: name, Primary: r.primary, Token: r.authToken(), Namespace: r.namespace}
 }
 
 func (r *remote) authToken() string {

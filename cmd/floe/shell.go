@@ -22,7 +22,8 @@ func newShell() *cobra.Command {
 		Use:   "shell PATH|URL",
 		Short: "Work on a database, statement by statement",
 		Long: `Shell reads SQL statements and runs them, on the file at PATH, which is made when
-there is none, or on the server at URL.
+there is none, or on the server at URL. A replica is for reading only, unless --primary
+names its server: then reads run on the file, and writes on the server.
 
 On a terminal it edits lines, completes names and keywords with the Tab key, and
 remembers what was typed. Ctrl-C stops the statement that runs, or clears the
@@ -38,6 +39,7 @@ standard output, and stops at the first error, with its line and status 1.
   floe shell app.db < script.sql
   echo .dump | floe shell app.db > app.sql
   FLOE_AUTH_TOKEN=... floe shell libsql://db.example.com
+  floe shell replica.db --primary libsql://db.example.com
   echo 'SELECT * FROM users' | floe shell --mode csv app.db > users.csv`,
 		Args: takes("PATH|URL"),
 		RunE: runs(func(cmd *cobra.Command, args []string) error {
@@ -48,17 +50,23 @@ standard output, and stops at the first error, with its line and status 1.
 		}),
 	}
 	cmd.Flags().StringVar(&mode, "mode", "", "`way` to write rows: "+strings.Join(render.Modes(), ", "))
+	on.addPrimary(cmd)
 	on.addAccess(cmd)
 	return cmd
 }
 
 func runShell(cmd *cobra.Command, name string, on remote, mode string) error {
+	target := on.target(name)
+	resolved, err := target.Resolve()
+	if err != nil {
+		return err
+	}
 	in := cmd.InOrStdin()
 	cfg := shell.Config{
-		Target: on.target(name), Name: name, Mode: mode,
+		Target: target, Name: resolved.Name, Mode: mode,
 		In: in, Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr(),
 		Interactive: isInput(in) && isTerminal(cmd.OutOrStdout()),
-		History:     shell.HistoryFile(), Secrets: []string{on.authToken()},
+		History:     shell.HistoryFile(), Secrets: []string{resolved.Token},
 		Status: func(ctx context.Context, w io.Writer) error { return status(ctx, w, name, on, false) },
 	}
 	return shell.Run(cmd.Context(), cfg)

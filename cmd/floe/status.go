@@ -77,10 +77,21 @@ func inspectExisting(path string) (floe.FileStatus, error) {
 
 // status writes what there is to know about the database called name.
 func status(ctx context.Context, w io.Writer, name string, from remote, asJSON bool) error {
-	if floe.IsURL(name) {
-		return serverStatus(ctx, w, name, from, asJSON)
+	target, err := from.target(name).Resolve()
+	if err != nil {
+		return err
 	}
-	rep, err := fileStatus(ctx, name, from)
+	from.token, from.namespace = target.Token, target.Namespace
+	if floe.IsURL(target.Name) {
+		return serverStatus(ctx, w, target.Name, from, asJSON)
+	}
+	if from.url == "" {
+		from.url = target.Primary
+	}
+	if target.File() == "" {
+		return fmt.Errorf("%s is in memory, and no file", target.Name)
+	}
+	rep, err := fileStatus(ctx, target.File(), from)
 	if err != nil {
 		return err
 	}

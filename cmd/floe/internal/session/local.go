@@ -32,6 +32,20 @@ func openFile(ctx context.Context, path string, role floe.Role) (*local, error) 
 	return &local{conn: conn.Conn, readOnly: readOnly, close: func() error { return errors.Join(conn.Close(), db.Close()) }}, nil
 }
 
+// openName opens a database by a data source name.
+func openName(ctx context.Context, name string) (*local, error) {
+	connector, err := floe.NewConnector(name)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := connector.Connect(ctx)
+	if err != nil {
+		return nil, errors.Join(err, connector.Close())
+	}
+	closeAll := func() error { return errors.Join(conn.Close(), connector.Close()) }
+	return &local{conn: conn.(*floe.DriverConn).Engine(), close: closeAll}, nil
+}
+
 func (l *local) Run(ctx context.Context, sql string, args []any, rows Rows) (Result, error) {
 	s, err := l.prepare(ctx, sql)
 	if err != nil {

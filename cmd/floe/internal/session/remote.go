@@ -45,10 +45,10 @@ func (r *remote) Run(ctx context.Context, sql string, args []any, rows Rows) (re
 			res, err = r.streamRows(ctx, s, stmt, rows)
 		} else {
 			res, err = r.execute(ctx, s, stmt, rows)
-			res.Writes = slices.Contains(writers, st.Keyword)
 		}
 		return err
 	})
+	res.Writes = changesRows(st)
 	if !res.Writes {
 		res.Changes = 0
 	}
@@ -64,17 +64,20 @@ func plainError(err error) error {
 	return err
 }
 
-var writers = []string{"INSERT", "REPLACE", "UPDATE", "DELETE"}
-
 // mayBeLong tells whether a statement may give more rows than are held at once.
 func mayBeLong(st sqltext.Statement) bool {
+	return st.Reads || changesRows(st) && slices.ContainsFunc(slices.Collect(sqltext.Tokens(st.SQL)), isReturning)
+}
+
+func isReturning(token string) bool { return strings.EqualFold(token, "RETURNING") }
+
+// changesRows tells whether a statement inserts, updates or deletes.
+func changesRows(st sqltext.Statement) bool {
 	switch st.Keyword {
-	case "SELECT", "VALUES", "WITH":
-		return true
 	case "INSERT", "REPLACE", "UPDATE", "DELETE":
-		return strings.Contains(strings.ToUpper(st.SQL), "RETURNING")
+		return true
 	}
-	return false
+	return st.Keyword == "WITH" && !st.Reads
 }
 
 // execute runs a statement and takes its rows as a whole.
@@ -98,13 +101,10 @@ func (r *remote) execute(ctx context.Context, s *hrana.Stream, stmt hrana.Stmt, 
 // streamRows runs a statement and takes its rows as they come. A server of libSQL's ends a stream over HTTP, and the
 // transaction on it, when it cannot parse what a cursor is opened for: so it is asked first.
 func (r *remote) streamRows(ctx context.Context, s *hrana.Stream, stmt hrana.Stmt, rows Rows) (Result, error) {
-	d, err := s.Describe(ctx, stmt.SQL)
-	if err != nil {
+	if _, err := s.Describe(ctx, stmt.SQL); err != nil {
 		return Result{}, err
 	}
-	res, err := r.runCursor(ctx, s, hrana.Batch{Steps: []hrana.BatchStep{{Stmt: stmt}}}, rows)
-	res.Writes = !d.IsReadOnly
-	return res, err
+	return r.runCursor(ctx, s, hrana.Batch{Steps: []hrana.BatchStep{{Stmt: stmt}}}, rows)
 }
 
 func columnNames(cols []hrana.Col) []string {
@@ -194,7 +194,7 @@ func (r *remote) followTx(ctx context.Context, mayChange bool, err error) error 
 	switch {
 	case r.stream == nil && r.inTx:
 		r.inTx = false
-		return fmt.Errorf("%w: %w", ErrTxLost, err)
+		return fmt.Errorf("%w: %w", floe.ErrTransactionLost, err)
 	case r.stream == nil || !mayChange && (err == nil || !r.inTx):
 		return err
 	}

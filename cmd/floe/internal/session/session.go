@@ -38,10 +38,8 @@ type Result struct {
 	Columns int
 	Writes  bool  // it is one that can change rows
 	Changes int64 // how many it did
+	Warning error // why a replica does not have yet what was written
 }
-
-// ErrTxLost is wrapped by the error of a statement, when the transaction that it was in is no more.
-var ErrTxLost = errors.New("the transaction was rolled back")
 
 // CheckArgs checks that sql is one statement and has as many parameters as there are arguments.
 func CheckArgs(sql string, args int) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 
-	"github.com/floedb/floe"
 	"github.com/floedb/floe/internal/sqltext"
 )
 
@@ -24,7 +23,7 @@ type batch struct {
 
 // takes tells whether a statement may wait: whether it only changes rows, and nothing is to be shown after it.
 func (b *batch) takes(sh *Shell, st sqltext.Statement) bool {
-	if !floe.IsURL(sh.cfg.Target.Name) || sh.cfg.Interactive || !sh.bail || sh.timer || sh.plan {
+	if !sh.batches || !sh.bail || sh.timer || sh.plan {
 		return false
 	}
 	switch st.Keyword {

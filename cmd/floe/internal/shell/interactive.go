@@ -17,7 +17,6 @@ import (
 
 	"github.com/floedb/floe"
 	"github.com/floedb/floe/cmd/floe/internal/render"
-	"github.com/floedb/floe/cmd/floe/internal/session"
 )
 
 // maxPromptName is how much of the database's name a prompt shows, in characters.
@@ -216,8 +215,8 @@ func promptName(name string) string {
 
 // txLost gives the part of an error that says that a transaction is gone, nil when it says no such thing.
 func txLost(err error) error {
-	if errors.Is(err, session.ErrTxLost) {
-		return session.ErrTxLost
+	if errors.Is(err, floe.ErrTransactionLost) {
+		return floe.ErrTransactionLost
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/floedb/floe"
 	"github.com/floedb/floe/cmd/floe/internal/render"
 	"github.com/floedb/floe/cmd/floe/internal/session"
 	"github.com/floedb/floe/internal/sqltext"
@@ -42,6 +43,7 @@ type Shell struct {
 	err  io.Writer
 
 	settings
+	batches  bool // statements of scripts are gathered for a server
 	batch    batch
 	names    nameCache
 	failed   bool // a statement failed, and the script went on
@@ -66,11 +68,16 @@ var errFailed = errors.New("statements failed")
 
 // Run runs a shell to its end: that of its input, or a command that leaves it. The error is that of a script.
 func Run(ctx context.Context, cfg Config) (err error) {
+	resolved, err := cfg.Target.Resolve()
+	if err != nil {
+		return err
+	}
 	sess, err := cfg.Target.Open(ctx)
 	if err != nil {
 		return err
 	}
 	sh := newShell(cfg, sess)
+	sh.batches = !cfg.Interactive && (floe.IsURL(resolved.Name) || resolved.Primary != "")
 	defer func() { err = errors.Join(err, sh.closeAll()) }()
 	if cfg.Interactive {
 		return sh.interact(ctx)
@@ -198,6 +205,9 @@ func (sh *Shell) statement(ctx context.Context, sql string) error {
 	out := sh.current()
 	rows := &statementRows{Writer: render.New(out, render.Options{Mode: sh.mode, Headers: sh.headers, Null: sh.null})}
 	res, err := sh.sess.Run(ctx, sql, nil, rows)
+	if res.Warning != nil {
+		fmt.Fprintln(sh.err, "warning:", res.Warning)
+	}
 	if err == nil && (rows.begun || sh.cfg.Interactive && res.Writes) {
 		err = rows.Writer.End(res.Changes, sh.cfg.Interactive && res.Writes && changesRows(sql))
 	}
