@@ -57,6 +57,7 @@ test-qemu: ## run the core tests on other processors under QEMU
 bench: ## run the benchmarks against the peers: see bench/README.md
 	tools/setup.sh server cc
 	cd bench && CGO_ENABLED=1 $(GO) run ./cmd/enginebench -out results
+	cd bench && CGO_ENABLED=1 $(GO) run ./cmd/remotebench -out results
 	cd bench && CGO_ENABLED=1 $(GO) run ./cmd/syncbench -out results
 
 ci: ## run what continuous integration runs
