@@ -122,7 +122,7 @@ func argOfKind(v reflect.Value, depth int) (driver.Value, error) {
 
 func argOfUint(n uint64) (driver.Value, error) {
 	if n > math.MaxInt64 {
-		return nil, fmt.Errorf("%d is more than the largest INTEGER, %d", n, math.MaxInt64)
+		return nil, fmt.Errorf("%d is more than the largest INTEGER, %d", n, int64(math.MaxInt64))
 	}
 	return int64(n), nil
 }
