@@ -18,6 +18,71 @@ func init() { sql.Register(DriverName, &Driver{}) }
 
 // Driver is the driver of [database/sql] for local files, remote servers and
 // replicas. [NewConnector] says what its data source names look like.
+//
+// # Arguments
+//
+// An argument of a statement becomes:
+//
+//   - nil, a nil pointer and a nil []byte: NULL
+//   - integers: INTEGER; a uint64 beyond the largest int64 is an error
+//   - bool: INTEGER 1 or 0
+//   - float32 and float64: REAL; NaN is NULL
+//   - string: TEXT
+//   - []byte: BLOB, and so is json.RawMessage; an empty one is an empty blob
+//   - [time.Time]: TEXT such as "2006-01-02 15:04:05.999999999-07:00", with the zone
+//     of the time, or in UTC where that zone's offset has seconds
+//   - a [driver.Valuer], such as those of package sql: what its Value is worth
+//   - a pointer: what it points to
+//   - a type with one of these under it: as that one
+//   - [engine.Pointer]: a Go value for a function of a local connection
+//
+// [sql.Named]("a", v) goes to the parameters :a, @a and $a, of which there must be
+// one; the others go to the remaining parameters from the first on. One argument
+// too few is an error, and so is one too many.
+//
+// # Values
+//
+// What a column holds decides its value: INTEGER is int64, REAL is float64, TEXT is
+// string, BLOB is []byte, NULL is nil. The type that the column is declared with
+// changes two of them, by its first word, in upper case or lower:
+//
+//   - BOOLEAN, BOOL: INTEGER 0 and 1 are false and true. Another number stays int64.
+//   - DATE, DATETIME, TIMESTAMP: TEXT is [time.Time] if it is a date, or a date and a
+//     time: "2006-01-02", behind a blank or a T "15:04", "15:04:05" or
+//     "15:04:05.999999999", and then Z, an offset such as -07:00, or nothing, which is
+//     UTC. What the String method of a time makes is read too. Other text stays string,
+//     so that no value is lost. INTEGER is time.Time, in seconds since 1970, or, beyond
+//     1e12 and -1e12, in milliseconds. A REAL stays float64.
+//
+// Times have the zone that they were written with, or that of the parameter _loc.
+//
+// An expression has no declared type, and neither has an aggregate: max(created) of
+// a TIMESTAMP is string or int64.
+//
+// # Statements
+//
+// A text can be of several statements. Exec runs them all, and the result is that of
+// the last one that changed rows. Query gives the rows of each that has columns, see
+// [sql.Rows.NextResultSet]; what is behind the rows that were read is run when they
+// are closed. Arguments by position are used up statement by statement, those by
+// name are for all. A text without a statement does nothing.
+//
+// The number of affected rows is that of the statement, and 0 for one that is no
+// INSERT, UPDATE or DELETE. The last inserted ID is the last rowid that the
+// connection inserted.
+//
+// # Transactions
+//
+// The isolation level is the default or [sql.LevelSerializable]; others are an
+// error. In a read-only transaction a write is an error. Without the parameter
+// _txlock a transaction locks nothing before it writes, and that write fails if it
+// has read before and another one has written since: a program with several
+// writers wants _txlock=immediate.
+//
+// A commit that fails rolls the transaction back. So does the end of the context
+// that the transaction began with. A transaction that SQL has begun, and that is
+// open when its connection goes back to the pool, is rolled back: use [sql.Tx], or a
+// [sql.Conn].
 type Driver struct{}
 
 var _ interface {
