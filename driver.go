@@ -154,7 +154,8 @@ var _ interface {
 // Engine returns the connection to the local file, with its hooks, functions,
 // blobs and whatever else package engine has; nil for a remote database. That of
 // a replica is for reading. It must not be closed, and not be kept beyond the
-// function given to [sql.Conn.Raw].
+// function given to [sql.Conn.Raw]. What is set on it stays, for later users of the
+// connection too; [WithOnConnect] does the same to all connections.
 func (c *DriverConn) Engine() *engine.Conn { return c.b.engineConn() }
 
 // Stream returns the stream to the server, of a remote database and, once it has
