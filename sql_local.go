@@ -151,6 +151,8 @@ type localConn struct {
 	cfg    connConfig
 	shapes map[*engine.Stmt]*shape
 	rows   int // how many are open
+
+	results []localResult // that are not used yet
 }
 
 var _ backend = (*localConn)(nil)
@@ -238,7 +240,7 @@ func (c *localConn) close() error { return c.conn.Close() }
 // exec runs all statements of query. Arguments by position go to the statements one after the other.
 func (c *localConn) exec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	if len(args) == 0 {
-		before := c.conn.TotalChanges()
+		_, _, before := c.conn.Counters()
 		if err := c.conn.Exec(ctx, query); err != nil {
 			return nil, err
 		}
@@ -257,10 +259,10 @@ func (c *localConn) exec(ctx context.Context, query string, args []driver.NamedV
 
 // run runs a statement to its end.
 func (c *localConn) run(ctx context.Context, s *engine.Stmt, args []driver.NamedValue) (driver.Result, error) {
-	if err := bindArgs(s, args, (*engine.Stmt).BindBlobStatic); err != nil {
+	if err := s.BindArgs(args, true); err != nil {
 		return nil, err
 	}
-	before := c.conn.TotalChanges()
+	_, _, before := c.conn.Counters()
 	for {
 		more, err := s.Step(ctx)
 		if err != nil {
@@ -275,15 +277,24 @@ func (c *localConn) run(ctx context.Context, s *engine.Stmt, args []driver.Named
 // localResult is what a statement has changed.
 type localResult struct{ id, changes int64 }
 
-func (r localResult) LastInsertId() (int64, error) { return r.id, nil }
-func (r localResult) RowsAffected() (int64, error) { return r.changes, nil }
+func (r *localResult) LastInsertId() (int64, error) { return r.id, nil }
+func (r *localResult) RowsAffected() (int64, error) { return r.changes, nil }
+
+// resultsAtOnce is how many results share an allocation.
+const resultsAtOnce = 32
 
 // resultSince is the result of what was run when the connection had made that many changes. Without this number a
 // statement that changes no rows, such as CREATE TABLE, would have those of the one before.
-func (c *localConn) resultSince(total int64) driver.Result {
-	r := localResult{id: c.conn.LastInsertRowID()}
-	if c.conn.TotalChanges() != total {
-		r.changes = c.conn.Changes()
+func (c *localConn) resultSince(before int64) driver.Result {
+	if len(c.results) == 0 {
+		c.results = make([]localResult, resultsAtOnce)
+	}
+	r := &c.results[0]
+	c.results = c.results[1:]
+	id, changes, total := c.conn.Counters()
+	r.id = id
+	if total != before {
+		r.changes = changes
 	}
 	return r
 }

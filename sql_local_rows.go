@@ -69,7 +69,7 @@ var _ interface {
 // start runs a statement up to its first row: from there on it is known what the columns are.
 func (c *localConn) start(ctx context.Context, s *engine.Stmt, args []driver.NamedValue, k *localStmt) (driver.Rows, error) {
 	r := &localRows{ctx: ctx, c: c, kept: k}
-	err := bindArgs(s, args, (*engine.Stmt).BindBlob)
+	err := s.BindArgs(args, false)
 	if err == nil {
 		err = r.begin(s)
 	}

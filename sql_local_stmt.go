@@ -10,51 +10,6 @@ import (
 	"github.com/floedb/floe/engine"
 )
 
-// bindArgs binds args to the parameters of s. blob says how a []byte is bound.
-func bindArgs(s *engine.Stmt, args []driver.NamedValue, blob func(*engine.Stmt, int, []byte) error) error {
-	for i := range args {
-		if args[i].Name != "" || i+1 != args[i].Ordinal {
-			return bindNamed(s, args)
-		}
-	}
-	if n := s.BindCount(); n != len(args) {
-		return bindNamed(s, args) // which has the words for it
-	}
-	for i := range args {
-		if err := bindArg(s, i+1, args[i].Value, blob); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func bindArg(s *engine.Stmt, i int, v driver.Value, blob func(*engine.Stmt, int, []byte) error) error {
-	switch v := v.(type) {
-	case int64:
-		return s.BindInt64(i, v)
-	case string:
-		return s.BindText(i, v)
-	case float64:
-		return s.BindFloat(i, v)
-	case []byte:
-		return blob(s, i, v)
-	case nil:
-		return s.BindNull(i)
-	}
-	return s.Bind(i, v)
-}
-
-func bindNamed(s *engine.Stmt, args []driver.NamedValue) error {
-	list := make([]any, len(args))
-	for i, a := range args {
-		list[i] = a.Value
-		if a.Name != "" {
-			list[i] = engine.Named(a.Name, a.Value)
-		}
-	}
-	return s.BindAll(list...)
-}
-
 // localStmt is a statement that its user keeps.
 type localStmt struct {
 	c      *localConn
@@ -240,7 +195,7 @@ func (p *script) allUsed() error {
 
 func (c *localConn) execScript(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	p := c.newScript(query, args)
-	before := c.conn.TotalChanges()
+	_, _, before := c.conn.Counters()
 	if err := p.runRest(ctx); err != nil {
 		return nil, err
 	}

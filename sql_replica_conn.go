@@ -72,7 +72,7 @@ func (c *replicaConn) execLocal(ctx context.Context, r route, query string, args
 		return nil, err
 	}
 	if r == toBoth {
-		return localResult{}, c.setBoth(ctx, query)
+		return &localResult{}, c.setBoth(ctx, query)
 	}
 	return c.local.exec(ctx, query, args)
 }

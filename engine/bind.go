@@ -169,6 +169,9 @@ func (s *Stmt) BindBlobStatic(i int, v []byte) error {
 	if err := s.enterBind(i); err != nil {
 		return err
 	}
+	if s.storeLentBlob(i, v) {
+		return s.endBind(sqlite3.SQLITE_OK)
+	}
 	p := uintptr(unsafe.Pointer(unsafe.SliceData(v)))
 	rc := sqlite3.Xsqlite3_bind_blob64(s.c.tls, s.ptr, int32(i), p, uint64(len(v)), sqlite3.SQLITE_STATIC)
 	if rc == sqlite3.SQLITE_OK {
@@ -292,8 +295,8 @@ func (s *Stmt) enterBind(i int) error {
 
 // leaveBind ends a call that gave parameter i a value of its own.
 func (s *Stmt) leaveBind(i int, rc int32) error {
-	if rc == sqlite3.SQLITE_OK && i <= len(s.static) {
-		s.static[i-1] = nil
+	if rc == sqlite3.SQLITE_OK {
+		s.takeBackLent(i)
 	}
 	return s.endBind(rc)
 }

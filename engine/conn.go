@@ -165,6 +165,17 @@ func (c *Conn) LastInsertRowID() int64 {
 	return sqlite3.Xsqlite3_last_insert_rowid(c.tls, c.db)
 }
 
+// Counters returns [Conn.LastInsertRowID], [Conn.Changes] and [Conn.TotalChanges] in one call.
+func (c *Conn) Counters() (lastInsertRowID, changes, totalChanges int64) {
+	if c.enter() != nil {
+		return 0, 0, 0
+	}
+	db := c.handle()
+	lastInsertRowID, changes, totalChanges = db.FlastRowid, db.FnChange, db.FnTotalChange
+	c.leave()
+	return lastInsertRowID, changes, totalChanges
+}
+
 // AutoCommit reports whether the connection is outside of an explicit transaction.
 //
 // https://sqlite.org/c3ref/get_autocommit.html

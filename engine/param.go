@@ -67,3 +67,19 @@ func (s *Stmt) storeText(i int, p uintptr, n int) bool {
 	m.Fflags = heldText | sqlite3.MEM_Static
 	return true
 }
+
+// storeBlob stores n bytes at p, which have to stay there.
+func (s *Stmt) storeBlob(i int, p uintptr, n int) bool {
+	db := s.c.handle()
+	if n > int(db.FaLimit[sqlite3.SQLITE_LIMIT_LENGTH]) {
+		return false
+	}
+	m := s.param(i)
+	if m == nil {
+		return false
+	}
+	// The encoding is that of the text which the blob may be cast to.
+	m.Fz, m.Fn, m.Fenc, m.FxDel = p, int32(n), db.Fenc, 0
+	m.Fflags = heldBlob | sqlite3.MEM_Static
+	return true
+}

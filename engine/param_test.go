@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math"
@@ -55,9 +56,37 @@ var bindings = []struct {
 		func(tls *libc.TLS, p uintptr) int32 { return cBindBlob(tls, p, "lent") },
 	},
 	{
+		"lent blob", func(s *Stmt) error { return bindArg(s, []byte("lent"), true) },
+		func(tls *libc.TLS, p uintptr) int32 { return cBindBlob(tls, p, "lent") },
+	},
+	{
+		"blob of an argument", func(s *Stmt) error { return bindArg(s, []byte("copied"), false) },
+		func(tls *libc.TLS, p uintptr) int32 { return cBindBlob(tls, p, "copied") },
+	},
+	{
+		"text of an argument", func(s *Stmt) error { return bindArg(s, "žluť\x00ý", true) },
+		func(tls *libc.TLS, p uintptr) int32 { return cBindText(tls, p, "žluť\x00ý") },
+	},
+	{
+		"int of an argument", func(s *Stmt) error { return bindArg(s, int64(math.MinInt64), true) },
+		func(tls *libc.TLS, p uintptr) int32 { return sqlite3.Xsqlite3_bind_int64(tls, p, 1, math.MinInt64) },
+	},
+	{
+		"float of an argument", func(s *Stmt) error { return bindArg(s, -2.5, true) },
+		func(tls *libc.TLS, p uintptr) int32 { return sqlite3.Xsqlite3_bind_double(tls, p, 1, -2.5) },
+	},
+	{
+		"null of an argument", func(s *Stmt) error { return bindArg(s, nil, true) },
+		func(tls *libc.TLS, p uintptr) int32 { return sqlite3.Xsqlite3_bind_null(tls, p, 1) },
+	},
+	{
 		"zeros", func(s *Stmt) error { return s.BindZeroBlob(1, 9) },
 		func(tls *libc.TLS, p uintptr) int32 { return sqlite3.Xsqlite3_bind_zeroblob(tls, p, 1, 9) },
 	},
+}
+
+func bindArg(s *Stmt, v driver.Value, lent bool) error {
+	return s.BindArgs([]driver.NamedValue{{Ordinal: 1, Value: v}}, lent)
 }
 
 func withC(tls *libc.TLS, text string, f func(p uintptr, n int32) int32) int32 {
