@@ -3,6 +3,7 @@ package floe_test
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"path/filepath"
 	"runtime"
@@ -319,6 +320,64 @@ func TestRowsLeftOpenEndWithTheirConnection(t *testing.T) {
 	mustExec(t, again, "DROP TABLE t")
 	if n != 10 {
 		t.Errorf("%d rows, want 10", n)
+	}
+}
+
+func TestAStatementClosedBeforeItsRowsIsReadOn(t *testing.T) {
+	db := openFile(t)
+	db.SetMaxOpenConns(1)
+	numbers(t, db, 10)
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	stmt, err := tx.Prepare("SELECT a FROM t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := stmt.Query()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows.Next()
+	if err := stmt.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := one[int](t, tx, "SELECT a FROM t"); n != 1 {
+		t.Errorf("the same text reads %d at first, want 1", n)
+	}
+	n := 1
+	for rows.Next() {
+		n++
+	}
+	if err := rows.Err(); err != nil || n != 10 {
+		t.Errorf("%d rows, %v, want 10", n, err)
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	usable(t, db)
+}
+
+func TestAConnectionAloneClosesItsConnector(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	conn, err := (&floe.Driver{}).Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stmt, err := conn.Prepare("CREATE TABLE t (a)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stmt.(driver.StmtExecContext).ExecContext(limit(t), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(stmt.Close(), stmt.Close(), conn.Close(), conn.Close()); err != nil {
+		t.Error(err)
+	}
+	if n := one[int](t, openSQL(t, path), "SELECT count(*) FROM t"); n != 0 {
+		t.Errorf("%d rows, want none", n)
 	}
 }
 
