@@ -214,10 +214,7 @@ func fileOf(t *testing.T, db *sql.DB) (name string) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.Raw(func(c any) error {
-		name = c.(*floe.DriverConn).Engine().Filename("")
-		return nil
-	})
+	withEngine(t, conn, func(c *engine.Conn) { name = c.Filename("") })
 	return name
 }
 
@@ -280,7 +277,12 @@ func TestACommitThatFailsLeavesNoTransaction(t *testing.T) {
 	db := openSQL(t, "file:"+filepath.Join(t.TempDir(), "a.db")+"?_foreign_keys=on")
 	db.SetMaxOpenConns(1)
 	mustExec(t, db, "CREATE TABLE p (a PRIMARY KEY); CREATE TABLE c (a REFERENCES p DEFERRABLE INITIALLY DEFERRED)")
-	tx, err := db.Begin()
+	conn, err := db.Conn(limit(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	tx, err := conn.BeginTx(limit(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,10 +292,27 @@ func TestACommitThatFailsLeavesNoTransaction(t *testing.T) {
 	if err := tx.Commit(); !errors.Is(err, engine.ConstraintForeignKey) {
 		t.Errorf("commit: error %v, want ConstraintForeignKey", err)
 	}
+	withEngine(t, conn, func(c *engine.Conn) {
+		if !c.AutoCommit() {
+			t.Error("the transaction is still open")
+		}
+	})
+	conn.Close()
 	if n := one[int](t, db, "SELECT count(*) FROM c"); n != 0 {
 		t.Errorf("%d rows, want none", n)
 	}
 	usable(t, db)
+}
+
+func withEngine(t *testing.T, conn *sql.Conn, do func(*engine.Conn)) {
+	t.Helper()
+	err := conn.Raw(func(c any) error {
+		do(c.(*floe.DriverConn).Engine())
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestRowsLeftOpenEndWithTheirConnection(t *testing.T) {
@@ -357,6 +376,16 @@ func TestAStatementClosedBeforeItsRowsIsReadOn(t *testing.T) {
 	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}
+	conn, err := db.Conn(limit(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	withEngine(t, conn, func(c *engine.Conn) {
+		if n := c.CacheStats().InUse; n != 0 {
+			t.Errorf("%d statements are in use, want none", n)
+		}
+	})
+	conn.Close()
 	usable(t, db)
 }
 
