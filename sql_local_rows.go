@@ -174,6 +174,7 @@ func (r *localRows) Next(dest []driver.Value) error {
 // read gives the row that the statement stands on.
 func (r *localRows) read(dest []driver.Value) error {
 	if err := r.s.ScanRaw(r.raw); err != nil {
+		r.rest = nil
 		return err
 	}
 	loc := r.c.cfg.location
@@ -194,8 +195,8 @@ func (r *localRows) read(dest []driver.Value) error {
 	return nil
 }
 
-// HasNextResultSet implements [driver.RowsNextResultSet]. It may be wrong where nothing but comments are left.
-func (r *localRows) HasNextResultSet() bool { return r.rest != nil && r.rest.rest != "" }
+// HasNextResultSet implements [driver.RowsNextResultSet]. The statements that are left may turn out to have no columns.
+func (r *localRows) HasNextResultSet() bool { return r.rest != nil && r.rest.next != "" }
 
 // NextResultSet implements [driver.RowsNextResultSet].
 func (r *localRows) NextResultSet() error {

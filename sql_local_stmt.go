@@ -5,9 +5,9 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/internal/sqltext"
 )
 
 // localStmt is a statement that its user keeps.
@@ -116,42 +116,45 @@ func (k localScript) QueryContext(ctx context.Context, args []driver.NamedValue)
 // script is a text of several statements that is being run, with the arguments for them.
 type script struct {
 	c    *localConn
-	rest string
+	next string // the statement to be run next, "" at the end
+	rest string // what is behind it
 	args []driver.NamedValue
-	next int    // the first argument by position that no statement had yet
+	left int    // the first argument by position that no statement had yet
 	used []bool // by argument: those with a name, which every statement may have
 }
 
 func (c *localConn) newScript(query string, args []driver.NamedValue) *script {
-	return &script{c: c, rest: query, args: args, used: make([]bool, len(args))}
+	p := &script{c: c, rest: query, args: args, used: make([]bool, len(args))}
+	p.cut()
+	return p
+}
+
+// cut cuts the next statement off.
+func (p *script) cut() {
+	st, n := sqltext.First(p.rest)
+	p.next, p.rest = st.SQL, p.rest[n:]
 }
 
 // statement compiles the next statement and binds what it needs of the arguments. It is nil at the end.
 func (p *script) statement(ctx context.Context) (*engine.Stmt, error) {
-	for p.rest != "" {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		s, rest, err := p.c.conn.PrepareTail(p.rest)
-		if err != nil {
-			return nil, err
-		}
-		p.rest = strings.TrimLeft(rest, " \t\n\f\r;")
-		if s == nil {
-			continue
-		}
-		if err := p.bind(s); err != nil {
-			return nil, join(err, s.Finalize())
-		}
-		return s, nil
+	if p.next == "" {
+		return nil, p.allUsed()
 	}
-	return nil, p.allUsed()
+	s, err := p.c.conn.PrepareCachedContext(ctx, p.next)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.bind(s); err != nil {
+		return nil, join(err, s.Finalize())
+	}
+	p.cut()
+	return s, nil
 }
 
 // bind binds the arguments by name that s has parameters for, and those by position that come next to the others.
 func (p *script) bind(s *engine.Stmt) error {
 	var list []any
-	left := s.BindCount()
+	need := s.BindCount()
 	for i, a := range p.args {
 		if a.Name == "" {
 			continue
@@ -159,14 +162,14 @@ func (p *script) bind(s *engine.Stmt) error {
 		if n := countNamed(s, a.Name); n > 0 {
 			list = append(list, engine.Named(a.Name, a.Value))
 			p.used[i] = true
-			left -= n
+			need -= n
 		}
 	}
-	for ; left > 0 && p.next < len(p.args); p.next++ {
-		if a := p.args[p.next]; a.Name == "" {
+	for ; need > 0 && p.left < len(p.args); p.left++ {
+		if a := p.args[p.left]; a.Name == "" {
 			list = append(list, a.Value)
-			p.used[p.next] = true
-			left--
+			p.used[p.left] = true
+			need--
 		}
 	}
 	return s.BindAll(list...)

@@ -213,6 +213,23 @@ func TestResultSetsComeOneAfterTheOther(t *testing.T) {
 	wantIdle(t, db)
 }
 
+func TestRowsAreClosedByTheEndOfTheLastResultSet(t *testing.T) {
+	db := openFile(t)
+	rows, err := db.Query("SELECT 1; /* next */ SELECT 2; -- the end\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rows.Next() {
+	}
+	if !rows.NextResultSet() {
+		t.Fatal("there is no second result set", rows.Err())
+	}
+	for rows.Next() {
+	}
+	wantIdle(t, db)
+	rows.Close()
+}
+
 func TestStatementsBehindTheRowsThatWereReadAreRun(t *testing.T) {
 	db := openFile(t)
 	mustExec(t, db, "CREATE TABLE t (a)")
