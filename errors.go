@@ -49,7 +49,7 @@ var (
 	// ErrReadersOpen says that a freeze waited in vain for readers to end.
 	ErrReadersOpen = errors.New("connections of the replica are still open")
 	// ErrTransactionLost says that a server has given up the transaction, or was lost with it. Nothing of it is kept,
-	// so it can be run again from its beginning.
+	// so it can be run again from its beginning, on another connection where one was taken by [sql.DB.Conn].
 	ErrTransactionLost = errors.New("the transaction is lost")
 	// ErrCommitUnknown says that the connection to a server broke during a COMMIT. The transaction was committed as a
 	// whole or not at all, and only the data tell which.

@@ -20,10 +20,11 @@ type remoteConn struct {
 	s      *hrana.Stream // nil before the first statement, and when it was lost
 	rows   *remoteRows   // that the stream is being read for, nil for none
 
-	tx    txState
-	doubt bool  // a statement failed in the transaction, which can have ended it
-	raw   bool  // the stream was handed out: the transaction may not be known
-	lost  error // what became of the transaction; the connection is of no use then
+	tx       txState
+	readOnly bool  // the transaction is to read only
+	doubt    bool  // a statement failed in the transaction, which can have ended it
+	raw      bool  // the stream was handed out: the transaction may not be known
+	lost     error // what became of the transaction; the connection is of no use then
 
 	lastID int64       // rowid of the last row inserted
 	index  hrana.Index // the newest frame that an answer spoke of
@@ -153,7 +154,7 @@ func (c *remoteConn) note(effect sqltext.TxEffect) {
 			c.tx = txSQL
 		}
 	case sqltext.TxEnd:
-		c.tx, c.doubt = txNone, false
+		c.tx, c.doubt, c.readOnly = txNone, false, false
 	}
 }
 
@@ -257,8 +258,16 @@ func (c *remoteConn) exec(ctx context.Context, query string, args []driver.Named
 	return c.execText(ctx, c.server.texts.get(query), args)
 }
 
+// statements are those of a text, ready to be sent.
+func (c *remoteConn) statements(t *sqlText, args []driver.NamedValue) ([]hrana.Stmt, error) {
+	if err := c.refuse(t); err != nil {
+		return nil, err
+	}
+	return t.statements(args)
+}
+
 func (c *remoteConn) execText(ctx context.Context, t *sqlText, args []driver.NamedValue) (driver.Result, error) {
-	stmts, err := t.statements(args)
+	stmts, err := c.statements(t, args)
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ func (c *remoteConn) query(ctx context.Context, query string, args []driver.Name
 // queryText runs a text. What may be large is read by a cursor. A text that is new is not, where it may change something
 // or is in a transaction: over HTTP, libSQL's server loses a stream on which it cannot parse the text of a cursor.
 func (c *remoteConn) queryText(ctx context.Context, t *sqlText, args []driver.NamedValue) (driver.Rows, error) {
-	stmts, err := t.statements(args)
+	stmts, err := c.statements(t, args)
 	if err != nil {
 		return nil, err
 	}

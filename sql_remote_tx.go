@@ -20,7 +20,10 @@ func beginStatement(sql string) *sqltext.Statement {
 	return &sqltext.Statement{SQL: sql, Keyword: "BEGIN", Tx: sqltext.TxBegin}
 }
 
-var commitStatement = &sqltext.Statement{SQL: "COMMIT", Keyword: "COMMIT", Tx: sqltext.TxEnd}
+var (
+	commitStatement   = &sqltext.Statement{SQL: "COMMIT", Keyword: "COMMIT", Tx: sqltext.TxEnd}
+	rollbackStatement = &sqltext.Statement{SQL: "ROLLBACK", Keyword: "ROLLBACK", Tx: sqltext.TxEnd}
+)
 
 // begin begins a transaction.
 func (c *remoteConn) begin(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
@@ -32,7 +35,7 @@ func (c *remoteConn) begin(ctx context.Context, opts driver.TxOptions) (driver.T
 	if _, err := c.execute(ctx, st, hrana.Stmt{SQL: st.SQL}); err != nil {
 		return nil, err
 	}
-	c.tx = txBegun
+	c.tx, c.readOnly = txBegun, opts.ReadOnly
 	return &remoteTx{ctx: ctx, c: c}, nil
 }
 
@@ -62,22 +65,38 @@ func (t *remoteTx) Rollback() error {
 	return nil
 }
 
-// rollback ends a transaction, and asks no question where there is none. When that fails the stream goes, and the
-// transaction with it.
+// rollback ends a transaction, if there is one. When that fails the stream goes, and the transaction with it.
 func (c *remoteConn) rollback(ctx context.Context) error {
-	err := c.call(ctx, callKind{}, func(s *hrana.Stream) error {
-		res, err := s.Batch(ctx, hrana.Batch{Steps: []hrana.BatchStep{
-			{Condition: inTransaction(), Stmt: hrana.Stmt{SQL: "ROLLBACK"}},
-		}})
-		if err != nil {
-			return err
-		}
-		return res.Err()
-	})
-	if err == nil {
-		c.note(sqltext.TxEnd)
-	} else if c.lost == nil && c.s != nil {
+	_, err := c.executeOnce(ctx, rollbackStatement, hrana.Stmt{SQL: rollbackStatement.SQL})
+	switch {
+	case err == nil || isOfStatement(err):
+		return nil
+	case c.lost == nil && c.s != nil:
 		c.drop(err, callKind{})
 	}
 	return err
+}
+
+// refuse refuses a text that writes in a transaction that is to read: libSQL's server lets it.
+func (c *remoteConn) refuse(t *sqlText) error {
+	if !c.readOnly {
+		return nil
+	}
+	for i := range t.stmts {
+		if writes(&t.stmts[i]) {
+			return &engine.Error{
+				Code: engine.ReadOnly, Extended: engine.ReadOnly, Op: "server", Offset: -1, SQL: t.stmts[i].SQL,
+				Msg: "attempt to write in a read-only transaction",
+			}
+		}
+	}
+	return nil
+}
+
+func writes(st *sqltext.Statement) bool {
+	switch st.Keyword {
+	case "CREATE", "ALTER", "DROP", "REINDEX", "ANALYZE", "VACUUM":
+		return true
+	}
+	return isChange(st)
 }

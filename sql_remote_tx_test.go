@@ -73,6 +73,31 @@ func TestRemoteTransactionsCommitAndRollBack(t *testing.T) {
 	})
 }
 
+func TestAReadOnlyRemoteTransactionReads(t *testing.T) {
+	srv := sqldtest.Start(t)
+	eachScheme(t, func(t *testing.T, scheme string) {
+		freshTable(t, srv)
+		db := openRemote(t, srv, scheme)
+		tx := mustBegin(t, db, &sql.TxOptions{ReadOnly: true})
+		for _, query := range []string{
+			"INSERT INTO t(x) VALUES(1)", "WITH c AS (SELECT 1) INSERT INTO t(x) SELECT * FROM c RETURNING x", "DROP TABLE t",
+			"SELECT 1; DELETE FROM t",
+		} {
+			if _, err := tx.Exec(query); !errors.Is(err, engine.ReadOnly) {
+				t.Errorf("exec of %s: %v, want ReadOnly", query, err)
+			}
+			if _, err := tx.Query(query); !errors.Is(err, engine.ReadOnly) {
+				t.Errorf("query of %s: %v, want ReadOnly", query, err)
+			}
+		}
+		readAll(t, tx, "WITH c AS (SELECT 1) SELECT * FROM c, t")
+		if err := tx.Commit(); err != nil {
+			t.Errorf("commit: %v", err)
+		}
+		mustExecDB(t, db, "INSERT INTO t(x) VALUES(1)")
+	})
+}
+
 func TestALostRemoteTransactionSaysSo(t *testing.T) {
 	srv := sqldtest.Start(t)
 	eachScheme(t, func(t *testing.T, scheme string) {

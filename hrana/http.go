@@ -172,6 +172,7 @@ type call struct {
 // answer is an answer with status 200 and the content type asked for.
 type answer struct {
 	body  io.Reader
+	abort func() // ends a Read that waits
 	close func()
 }
 
@@ -284,7 +285,7 @@ func (t *httpTransport) sendOnce(ctx context.Context, c *call, token string) (_ 
 		}
 		return n, err
 	})
-	a.close = func() { res.Body.Close(); end() }
+	a.abort, a.close = end, func() { res.Body.Close(); end() }
 	return a, 0, nil
 }
 

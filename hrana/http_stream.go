@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 )
 
 // httpStream is a stream over HTTP. The baton ties its requests together; each is good for one request.
@@ -248,7 +249,18 @@ func (e *httpEntries) next(entry *CursorEntry) error {
 	return e.encoding.ParseCursorEntry(b, entry)
 }
 
+// Bounds of what is read of a result that nobody wants, for its connection to be of use again.
+const (
+	maxUnwanted     = 64 << 10
+	maxUnwantedWait = 5 * time.Millisecond
+)
+
+// close reads what is left if it is little and there already. Otherwise the connection goes, by which the server finds
+// out that it can stop.
 func (e *httpEntries) close() error {
+	timer := time.AfterFunc(maxUnwantedWait, e.answer.abort)
+	_, _ = io.CopyN(io.Discard, e.r, maxUnwanted)
+	timer.Stop()
 	e.answer.close()
 	return nil
 }
