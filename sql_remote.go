@@ -67,19 +67,20 @@ func (srv *remoteServer) open(ctx context.Context) (backend, error) {
 // sqlText is what is known about an SQL text.
 type sqlText struct {
 	stmts []sqltext.Statement
-	size  atomic.Int32 // of its results
+	large atomic.Bool // its results are read by a cursor
 }
 
-// What is known about the size of a text's results. A small one is best fetched whole, which costs the server least. Any
-// other is read by a cursor, so that neither side holds all of it.
-const (
-	sizeUnknown int32 = iota
-	sizeSmall
-	sizeLarge
-)
+// maxWhole is the size up to which results are fetched as a whole, in bytes of memory. That takes a server a tenth of
+// the time that a cursor takes, which streams them. libSQL's server sends no more than about 10 MB as a whole, unless it
+// is set up otherwise.
+const maxWhole = 16 << 20
 
-// maxSmall is the size up to which a result is small, in bytes as sizeOf counts them.
-const maxSmall = 64 << 10
+// learn takes note of the size of the results.
+func (t *sqlText) learn(size int) {
+	if large := size > maxWhole; large != t.large.Load() {
+		t.large.Store(large)
+	}
+}
 
 // sqlTexts keeps texts that were used, with what was learned of them.
 type sqlTexts struct {

@@ -220,6 +220,9 @@ func (c *remoteConn) executeOnce(ctx context.Context, st *sqltext.Statement, stm
 	if err == nil || isRollback && isOfStatement(err) { // which fails where there is no transaction
 		c.note(st.Tx)
 	}
+	if isTooLarge(err) && isChange(st) { // SQLite makes all changes before it gives the first row
+		err = fmt.Errorf("what the statement changes is changed, but its rows are too many for an answer: %w", err)
+	}
 	return res, err
 }
 

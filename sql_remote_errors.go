@@ -116,12 +116,6 @@ func isTooLarge(err error) bool {
 	return errors.As(err, &server) && server.Code == codeTooLarge
 }
 
-// isInternal tells the answer of libSQL's server to the text of a cursor that it cannot parse, among others.
-func isInternal(err error) bool {
-	var status *hrana.HTTPError
-	return errors.As(err, &status) && status.Status == 500
-}
-
 // canRunAgain tells whether a request may be sent once more, on a new stream, after err: when it certainly did not run
 // as the stream was gone, or, if it only reads, when the connection broke.
 func canRunAgain(ctx context.Context, err error, reads bool) bool {
@@ -130,7 +124,7 @@ func canRunAgain(ctx context.Context, err error, reads bool) bool {
 		return false
 	case errors.Is(err, hrana.ErrNotExecuted):
 		return errors.Is(err, hrana.ErrStreamClosed) && !errors.Is(err, hrana.ErrClientClosed)
-	case errors.Is(err, hrana.ErrUnauthorized) || errors.Is(err, hrana.ErrTooLarge) || isInternal(err):
+	case errors.Is(err, hrana.ErrUnauthorized) || errors.Is(err, hrana.ErrTooLarge):
 		return false
 	}
 	return reads

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"github.com/floedb/floe/hrana"
@@ -56,40 +57,27 @@ func (c *remoteConn) query(ctx context.Context, query string, args []driver.Name
 	return c.queryText(ctx, c.server.texts.get(query), args)
 }
 
-// queryText runs a text. What may be large is read by a cursor. A text that is new is not, where it may change something
-// or is in a transaction: over HTTP, libSQL's server loses a stream on which it cannot parse the text of a cursor.
+// queryText runs a text.
 func (c *remoteConn) queryText(ctx context.Context, t *sqlText, args []driver.NamedValue) (driver.Rows, error) {
 	stmts, err := c.statements(t, args)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	switch t.size.Load() {
-	case sizeLarge:
+	case t.large.Load():
 		return c.queryCursor(ctx, t, stmts)
-	case sizeUnknown:
-		if c.tx == txNone && len(stmts) == 1 && t.reads() {
-			return c.queryNew(ctx, t, stmts)
-		}
 	}
 	return c.queryWhole(ctx, t, stmts)
 }
 
-// queryNew reads the result of a text by a cursor that the server may not be able to parse.
-func (c *remoteConn) queryNew(ctx context.Context, t *sqlText, stmts []hrana.Stmt) (driver.Rows, error) {
-	rows, err := c.queryCursor(ctx, t, stmts)
-	if isInternal(err) && c.lost == nil {
-		return c.queryWhole(ctx, t, stmts)
-	}
-	return rows, err
-}
-
-// queryWhole has the server send the results as a whole.
+// queryWhole has the server send the results as a whole, and uses a cursor when it says that they are too large for it.
 func (c *remoteConn) queryWhole(ctx context.Context, t *sqlText, stmts []hrana.Stmt) (driver.Rows, error) {
 	sets, err := c.fetch(ctx, t, stmts)
+	if isTooLarge(err) {
+		t.learn(math.MaxInt)
+	}
 	switch {
 	case err == nil:
 	case isTooLarge(err) && t.reads():
-		t.size.Store(sizeLarge)
 		return c.queryCursor(ctx, t, stmts)
 	case len(sets) == 0 || !isOfStatement(err):
 		return nil, err
@@ -126,17 +114,6 @@ func (c *remoteConn) fetch(ctx context.Context, t *sqlText, stmts []hrana.Stmt) 
 	}
 	t.learn(size)
 	return sets, nil
-}
-
-// learn takes note of the size of a result.
-func (t *sqlText) learn(size int) {
-	known := sizeSmall
-	if size > maxSmall {
-		known = sizeLarge
-	}
-	if t.size.Load() != known {
-		t.size.Store(known)
-	}
 }
 
 func sizeOf(row []hrana.Value) int {
@@ -219,7 +196,7 @@ func (r *remoteRows) endStep() error {
 func (r *remoteRows) finish() error {
 	r.cur.NextStep()
 	err := r.closeCursor(r.atEnd())
-	if err == io.EOF && len(r.text.stmts) == 1 {
+	if err == io.EOF && len(r.text.stmts) == 1 && r.size <= maxWhole/8 { // well below what has a server refuse it
 		r.text.learn(r.size)
 	}
 	return err
@@ -265,7 +242,7 @@ func (r *remoteRows) read() ([]hrana.Value, error) {
 		err := fmt.Errorf("%w: a row of %d values for %d columns", hrana.ErrMalformed, len(row), len(r.names))
 		return nil, r.failed(r.closeCursor(err))
 	}
-	if r.size <= maxSmall {
+	if r.size <= maxWhole {
 		r.size += sizeOf(row)
 	}
 	return row, nil
@@ -367,7 +344,6 @@ func (r *remoteRows) Close() error {
 	if !r.kind.reads || len(r.text.stmts) > 1 {
 		return r.runRest()
 	}
-	r.text.size.CompareAndSwap(sizeUnknown, sizeSmall) // the best guess, with few rows read
 	busy := r.cur.Unfinished()
 	_ = r.closeCursor(io.EOF)
 	if busy && r.c.tx == txNone {

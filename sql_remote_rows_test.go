@@ -28,7 +28,7 @@ func TestALargeRemoteResultIsReadInConstantMemory(t *testing.T) {
 	srv := sqldtest.Start(t)
 	eachScheme(t, func(t *testing.T, scheme string) {
 		db := openRemote(t, srv, scheme)
-		// The first time the size of the result is not known, and then it was small the last time.
+		// The first time it is not known that the result is large, and then it was small the last time.
 		for _, previous := range []int{0, 10} {
 			if previous > 0 {
 				readAll(t, db, counting, previous)
@@ -103,7 +103,7 @@ func TestAStatementWithReturningRunsToItsEnd(t *testing.T) {
 	eachScheme(t, func(t *testing.T, scheme string) {
 		freshTable(t, srv)
 		db := openRemote(t, srv, scheme)
-		for i := range 3 { // small, large, and by a cursor
+		for i := range 3 {
 			var x int
 			if err := db.QueryRow(insert, i*10000, 5000).Scan(&x); err != nil || x != i*10000+1 {
 				t.Errorf("first row %d and %v, want %d", x, err, i*10000+1)
@@ -118,6 +118,29 @@ func TestAStatementWithReturningRunsToItsEnd(t *testing.T) {
 			t.Errorf("%d rows affected and rowid %d, want 10 and 15010", n, id)
 		}
 	})
+}
+
+// libSQL's server changes what there is to change, and then refuses to send the rows.
+func TestTheErrorOfATooLargeResultSaysThatTheStatementRan(t *testing.T) {
+	srv := sqldtest.Start(t)
+	const insert = "INSERT INTO t(x) SELECT NULL FROM (" + counting + ") RETURNING printf('%0100d', id)"
+	freshTable(t, srv)
+	db := openRemote(t, srv, "http")
+	_, err := db.Query(insert, 200000)
+	if !errors.Is(err, engine.TooBig) || !strings.Contains(err.Error(), "is changed") {
+		t.Errorf("%v, want TooBig and that the table is changed", err)
+	}
+	rows, err := db.Query(insert, 200000) // by a cursor
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(scanRows(t, rows)); n != 200000 {
+		t.Errorf("%d rows, want 200000", n)
+	}
+	rows.Close()
+	if n := countRows(t, srv); n != 400000 {
+		t.Errorf("the table holds %d rows, want 400000", n)
+	}
 }
 
 func TestEachRemoteStatementWithColumnsIsAResultSet(t *testing.T) {

@@ -95,6 +95,19 @@ func scanRows(t testing.TB, rows *sql.Rows) (all [][]any) {
 	return all
 }
 
+// setLarge has the results of a text be read by a cursor, or not.
+func setLarge(db *sql.DB, query string, large bool) {
+	conn, err := db.Conn(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	defer conn.Close()
+	_ = conn.Raw(func(dc any) error {
+		dc.(*DriverConn).b.(*remoteConn).server.texts.get(query).large.Store(large)
+		return nil
+	})
+}
+
 func TestRemoteValuesGoBothWays(t *testing.T) {
 	srv := sqldtest.Start(t)
 	eachScheme(t, func(t *testing.T, scheme string) {
@@ -110,7 +123,8 @@ func TestRemoteValuesGoBothWays(t *testing.T) {
 		if id, _ := res.LastInsertId(); id != 1 {
 			t.Errorf("LastInsertId %d, want 1", id)
 		}
-		for range 3 { // by a cursor, and whole
+		for _, large := range []bool{false, true} { // whole, and by a cursor
+			setLarge(db, "SELECT * FROM v", large)
 			got := readAll(t, db, "SELECT * FROM v")
 			want := [][]any{{int64(9007199254740993), 0.1, "é\x00'\"", []byte{0, 255}, nil, true, at}}
 			if diff := cmp.Diff(want, got); diff != "" {
