@@ -23,7 +23,6 @@ type remoteConn struct {
 	tx       txState
 	readOnly bool  // the transaction is to read only
 	doubt    bool  // a statement failed in the transaction, which can have ended it
-	raw      bool  // the stream was handed out: the transaction may not be known
 	lost     error // what became of the transaction; the connection is of no use then
 
 	lastID int64       // rowid of the last row inserted
@@ -38,7 +37,7 @@ type txState uint8
 const (
 	txNone  txState = iota
 	txBegun         // database/sql
-	txSQL           // a statement
+	txSQL           // a statement, or whoever was given the stream
 )
 
 // Bounds of what is done without a context: to close a stream, and to roll back.
@@ -55,7 +54,9 @@ func (c *remoteConn) stream() *hrana.Stream {
 	if c.ready(ctx) != nil || c.open(ctx) != nil {
 		return nil
 	}
-	c.raw = true
+	if c.tx == txNone {
+		c.tx = txSQL // for all that is known
+	}
 	return c.s
 }
 
@@ -68,10 +69,7 @@ func (c *remoteConn) ready(ctx context.Context) error {
 	if c.lost != nil {
 		return c.lost
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return nil
+	return ctx.Err()
 }
 
 // open opens the stream where there is none.
@@ -82,14 +80,15 @@ func (c *remoteConn) open(ctx context.Context) (err error) {
 	return err
 }
 
-// call has f use the stream. reads tells that it only reads; commits that it ends a transaction.
-func (c *remoteConn) call(ctx context.Context, st callKind, f func(*hrana.Stream) error) error {
+// call has f use the stream, and outside of a transaction, where that does no harm, another stream if the first one was
+// lost.
+func (c *remoteConn) call(ctx context.Context, kind callKind, f func(*hrana.Stream) error) error {
 	if err := c.ready(ctx); err != nil {
 		return err
 	}
-	err := c.callOnce(ctx, st, f)
-	if c.tx == txNone && c.lost == nil && canRunAgain(ctx, err, st.reads) {
-		err = c.callOnce(ctx, st, f)
+	err := c.callOnce(ctx, kind, f)
+	if c.tx == txNone && canRunAgain(ctx, err, kind.reads) {
+		err = c.callOnce(ctx, kind, f)
 	}
 	if c.lost != nil {
 		return c.lost
@@ -137,7 +136,7 @@ func (c *remoteConn) drop(err error, kind callKind) {
 		c.lost = fmt.Errorf("%w: %w", ErrTransactionLost, remoteError(err))
 	}
 	go closeStream(c.s)
-	c.s, c.raw = nil, false
+	c.s = nil
 }
 
 func closeStream(s *hrana.Stream) error {
@@ -365,37 +364,26 @@ func (c *remoteConn) ping(ctx context.Context) error {
 // connection then, and not when the next user comes, as it may hold locks.
 func (c *remoteConn) valid() bool { return c.lost == nil && c.tx == txNone && c.rows == nil }
 
-func (c *remoteConn) reset(ctx context.Context) error {
+func (c *remoteConn) reset(context.Context) error {
 	if !c.valid() {
-		return driver.ErrBadConn
-	}
-	if !c.raw {
-		return nil
-	}
-	c.raw = false
-	if err := c.rollback(ctx); err != nil {
 		return driver.ErrBadConn
 	}
 	return nil
 }
 
-// close closes the stream, which ends what runs on it.
+// close closes the stream, which ends what runs on it. One that cannot be reached is closed by the server, in time.
 func (c *remoteConn) close() error {
 	if c.rows != nil {
-		c.rows.Close()
+		_ = c.rows.Close()
 	}
-	if c.s == nil {
-		return nil
+	if c.s != nil {
+		_ = closeStream(c.s)
+		c.s = nil
 	}
-	err := closeStream(c.s)
-	c.s = nil
 	if c.lost == nil {
 		c.lost = ErrClosed
 	}
-	if errors.Is(err, hrana.ErrUnreachable) || errors.Is(err, context.DeadlineExceeded) {
-		return nil // the server closes the stream by itself
-	}
-	return remoteError(err)
+	return nil
 }
 
 // remoteStmt is a text that its user keeps. It is not sent before it is run.
@@ -406,7 +394,7 @@ type remoteStmt struct {
 
 func (c *remoteConn) prepare(ctx context.Context, query string) (driverStmt, error) {
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return nil, ctx.Err()
 	}
 	return &remoteStmt{c, c.server.texts.get(query)}, nil
 }

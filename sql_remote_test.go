@@ -229,3 +229,23 @@ func TestRemoteErrorsAreThoseOfThisPackage(t *testing.T) {
 		}
 	})
 }
+
+func TestRemoteDataSourceNamesCarryTokenAndNamespace(t *testing.T) {
+	srv := sqldtest.Start(t, sqldtest.WithJWT(), sqldtest.WithNamespaces())
+	srv.CreateNamespace(t, "other")
+	srv.In("other").Exec(t, "CREATE TABLE here(x)")
+	for _, scheme := range []string{"http", "ws", "libsql"} {
+		dsn := scheme + "://" + srv.Addr + "?namespace=other&authToken=" + srv.In("other").Token()
+		if scheme == "libsql" {
+			dsn += "&tls=0"
+		}
+		db, err := sql.Open(DriverName, dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if got := readAll(t, db, "SELECT * FROM here"); got != nil {
+			t.Errorf("%s: the table holds %v, want nothing", scheme, got)
+		}
+	}
+}
