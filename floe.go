@@ -15,11 +15,53 @@
 //	defer r.Close()
 //	_, err = r.Sync(ctx)
 //
+// # Writing through a replica
+//
+// Connections of [database/sql] read the replica and write to its primary:
+// [Replica.Connector] makes them, and so does a data source name such as
+// "file:app.db?primary=libsql://db.example.com", which has a replica of its own.
+//
+//	db := sql.OpenDB(r.Connector())
+//	_, err = db.ExecContext(ctx, "INSERT INTO notes(text) VALUES (?)", "hello") // on the primary
+//	err = db.QueryRowContext(ctx, "SELECT count(*) FROM notes").Scan(&n)        // here, with the new note
+//
+// SQLite itself is asked whether a statement only reads. Those that do run here,
+// without a word to the server; so do EXPLAIN, ATTACH and DETACH, VACUUM INTO, and
+// each PRAGMA that reads, or sets how a connection reads (busy_timeout, cache_size,
+// query_only). All else runs on the primary, which is also asked about what does
+// not compile here: a table not received yet, or SQL that only libSQL has. What it
+// refuses, such as temporary tables, is an error. The numbers of a result are those
+// of the primary, and so are last_insert_rowid() and changes() as SQL behind a
+// write on the same [sql.Conn].
+//
+// A transaction runs on the primary as a whole, with what it reads, whether
+// [sql.DB.BeginTx] or a statement begins it. One with [sql.TxOptions.ReadOnly] runs
+// here, and sees one state from its first read on.
+//
+// Read your writes: after a write, reads that begin later, of any connection to
+// the replica, wait until it has the frames of the write. They begin to arrive as
+// soon as the primary has acknowledged it, so that the wait is of milliseconds at
+// most. [WithReadYourWrites] and the parameter readYourWrites=false turn it off.
+// Connections of [Replica.Conn] never wait; [Replica.MaxWriteFrameNo] tells them
+// what to wait for.
+//
+// While the primary cannot be reached, a write fails with [ErrUnreachable], at
+// once: nothing is queued. Reads go on with the last state that was received, also
+// those behind a write whose frames did not come any more; [Replica.FrameNo] is
+// below [Replica.MaxWriteFrameNo] then. Should the replica be unable to catch up
+// for a reason that does not pass by itself, such as [ErrLocked] where another
+// process keeps the file in step, then reads behind a write have that error.
+//
+// The foreign keys of a primary are on unless PRAGMA foreign_keys turns them off,
+// which therefore runs on both sides. Other settings that concern writing, such as
+// recursive_triggers, are up to the server.
+//
 // # Freezing
 //
 // [Replica.Freeze] cuts the tie: the file becomes a local database that can be
 // written to, and the handle it came from answers every further call with
-// [ErrFrozen].
+// [ErrFrozen]. So does a [sql.DB] that reads the replica. Its idle connections do
+// not keep a freeze waiting.
 //
 // # A local database
 //
