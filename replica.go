@@ -3,8 +3,11 @@ package floe
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/floedb/floe/engine"
@@ -22,9 +25,11 @@ type Replica struct {
 	background sync.WaitGroup
 	stop       context.CancelFunc
 
+	closing atomic.Bool // connections that are not in use are not kept: freezing, or ended
+
 	mu       sync.Mutex
 	conns    int
-	resting  map[*replicaConn]struct{} // those that database/sql keeps, and nobody uses
+	pooled   map[*replicaConn]struct{} // those of database/sql
 	idle     chan struct{}             // closed when the last connection is, while freezing
 	freezing bool
 	ended    error // why there are no more connections: closed or frozen
@@ -58,7 +63,7 @@ func openReplica(path, url string, cfg config) (*Replica, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open replica: %w", err)
 	}
-	r := &Replica{path: path, url: url, cfg: cfg, rep: rep, resting: make(map[*replicaConn]struct{})}
+	r := &Replica{path: path, url: url, cfg: cfg, rep: rep, pooled: make(map[*replicaConn]struct{})}
 	life, stop := context.WithCancel(context.Background())
 	r.stop = stop
 	r.own = ownWrites{r: r, life: life}
@@ -209,7 +214,7 @@ func (r *Replica) Freeze(ctx context.Context) (*DB, error) {
 	o, err := r.rep.Seal(ctx)
 	if err != nil {
 		r.mu.Lock()
-		r.freezing = false
+		r.unfreeze()
 		r.mu.Unlock()
 		return nil, err
 	}
@@ -236,14 +241,11 @@ func (r *Replica) awaitReaders(ctx context.Context) error {
 	} else {
 		r.idle = idle
 	}
-	resting := r.resting
-	r.resting = make(map[*replicaConn]struct{})
-	for c := range resting {
-		c.gone = true
-	}
+	r.closing.Store(true)
+	pooled := slices.Collect(maps.Keys(r.pooled))
 	r.mu.Unlock()
-	for c := range resting {
-		_ = c.closeLocal() // its own Close gives the error
+	for _, c := range pooled {
+		c.closeIdle()
 	}
 	select {
 	case <-idle:
@@ -252,28 +254,27 @@ func (r *Replica) awaitReaders(ctx context.Context) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.freezing, r.idle = false, nil
+	r.unfreeze()
 	return fmt.Errorf("freeze %s: %w (%d): %w", r.path, ErrReadersOpen, r.conns, context.Cause(ctx))
 }
 
-// rest takes down that database/sql keeps c, and nobody uses it. It is false when
-// it is not to be kept.
-func (r *Replica) rest(c *replicaConn) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.ended != nil || r.freezing {
-		return false
-	}
-	r.resting[c] = struct{}{}
-	return true
+// unfreeze gives connections again, unless the replica was closed meanwhile.
+func (r *Replica) unfreeze() {
+	r.freezing, r.idle = false, nil
+	r.closing.Store(r.ended != nil)
 }
 
-// wake takes down that c is used again. It is false when a freeze has closed it.
-func (r *Replica) wake(c *replicaConn) bool {
+// pool takes down a connection of database/sql, and unpool that it is closed.
+func (r *Replica) pool(c *replicaConn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.resting, c)
-	return !c.gone
+	r.pooled[c] = struct{}{}
+}
+
+func (r *Replica) unpool(c *replicaConn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.pooled, c)
 }
 
 // Close ends background work and every call under way, and lets the file go. It
@@ -286,6 +287,7 @@ func (r *Replica) end(reason error) error {
 	if r.ended == nil {
 		r.ended = reason
 	}
+	r.closing.Store(true)
 	r.mu.Unlock()
 	r.stop()
 	err := r.rep.Close()

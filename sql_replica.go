@@ -59,7 +59,9 @@ func (s *replicaSource) open(ctx context.Context) (backend, error) {
 	if err := s.prepare(ctx, local); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return &replicaConn{source: s, conn: conn, local: local, routes: make(map[string]route)}, nil
+	c := &replicaConn{source: s, conn: conn, local: local, routes: make(map[string]route)}
+	s.r.pool(c)
+	return c, nil
 }
 
 func (s *replicaSource) firstConn(ctx context.Context) (*Conn, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/floedb/floe/engine"
 	"github.com/floedb/floe/hrana"
@@ -24,12 +25,19 @@ type replicaConn struct {
 	place   place // of the transaction that is open
 	wrote   bool  // something ran on the primary, for this user of the connection
 
-	gone bool // a freeze has closed it; the replica's mutex guards it
+	use atomic.Int32
 
 	// ending keeps a freeze from closing the connection, while that is idle, in the
 	// middle of what database/sql does with it.
 	ending sync.Mutex
 }
+
+// What use says of a connection. Only an idle one can be closed by a freeze.
+const (
+	inUse int32 = iota
+	idle
+	taken // and closed, by a freeze
+)
 
 var _ backend = (*replicaConn)(nil)
 
@@ -324,11 +332,13 @@ func (c *replicaConn) valid() bool {
 		c.dropPrimary()
 	}
 	c.place, c.wrote = nowhere, false
-	return c.source.r.rest(c)
+	c.use.Store(idle)
+	// A freeze that begins behind this line sees that the connection is idle.
+	return !c.source.r.closing.Load()
 }
 
 func (c *replicaConn) reset(ctx context.Context) error {
-	if !c.source.r.wake(c) {
+	if !c.use.CompareAndSwap(idle, inUse) && c.use.Load() == taken {
 		return driver.ErrBadConn
 	}
 	if err := c.local.reset(ctx); err != nil {
@@ -340,6 +350,14 @@ func (c *replicaConn) reset(ctx context.Context) error {
 	return nil
 }
 
+// closeIdle closes the connection to the file if nobody uses the connection. Its
+// place in the pool it keeps, until database/sql finds out.
+func (c *replicaConn) closeIdle() {
+	if c.use.CompareAndSwap(idle, taken) {
+		_ = c.closeLocal() // close gives the error
+	}
+}
+
 // dropPrimary leaves a connection to the primary that cannot be used again.
 func (c *replicaConn) dropPrimary() {
 	_ = c.primary.close()
@@ -347,7 +365,7 @@ func (c *replicaConn) dropPrimary() {
 }
 
 func (c *replicaConn) close() error {
-	c.source.r.wake(c)
+	c.source.r.unpool(c)
 	var err error
 	if c.primary != nil {
 		err = c.primary.close()
