@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/floedb/floe/engine"
@@ -22,6 +23,11 @@ type replicaSource struct {
 }
 
 func newReplicaConnector(t dsnTarget, cfg config) (*Connector, error) {
+	for _, p := range cfg.conn.pragmas {
+		if strings.EqualFold(p, "locking_mode = EXCLUSIVE") {
+			return nil, errors.New("a connection to a replica cannot lock its file, which the sync writes to: leave out locking_mode")
+		}
+	}
 	r, err := openReplica(t.path, t.url, cfg)
 	if err != nil {
 		return nil, err

@@ -328,6 +328,9 @@ func (c *replicaConn) valid() bool {
 	if !c.local.valid() {
 		return false
 	}
+	if c.primary != nil && c.primary.raw {
+		c.source.behind() // there may have been writes that nobody told of
+	}
 	if c.primary != nil && !c.primary.valid() {
 		c.dropPrimary()
 	}

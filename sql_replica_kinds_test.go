@@ -4,10 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/floedb/floe"
 	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/hrana"
 	"github.com/floedb/floe/internal/sqldtest"
 )
 
@@ -239,4 +241,59 @@ func TestSeveralRowsAreReadWhileOneConnectionWrites(t *testing.T) {
 		t.Fatalf("got %d rows, %v, want 50", n, err)
 	}
 	wantRow(t, conn, int64(50), "SELECT count(*) FROM t WHERE a = 'seen'")
+}
+
+func TestReplicaIsNotLockedByItsReaders(t *testing.T) {
+	_, err := floe.NewConnector("file:" + newPath(t) + "?primary=http://127.0.0.1:1&_locking_mode=exclusive")
+	if err == nil || !strings.Contains(err.Error(), "locking_mode") {
+		t.Errorf("got %v, want an error that names locking_mode", err)
+	}
+}
+
+func TestWritesOfTheRawStreamAreReadBack(t *testing.T) {
+	srv := sqldtest.Start(t)
+	fill(t, srv, 1)
+	db, _ := openReplicaDB(t, srv.URL)
+	conn := oneConn(t, db)
+	wantExec(t, conn, "INSERT INTO t(a) VALUES ('x')")
+	err := conn.Raw(func(c any) error {
+		raw := c.(*floe.DriverConn)
+		if raw.Engine() == nil {
+			t.Error("there is no connection to the file")
+		}
+		_, err := raw.Stream().Execute(limit(t), hrana.Stmt{SQL: "INSERT INTO t(a) VALUES ('raw')"})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantRow(t, db, int64(3), "SELECT count(*) FROM t")
+}
+
+func TestOwnWritesAreReadWhileAWatchRuns(t *testing.T) {
+	srv := sqldtest.Start(t)
+	srv.Exec(t, "CREATE TABLE t(who INTEGER PRIMARY KEY, n INTEGER)")
+	r := openNew(t, srv)
+	mustSync(t, r)
+	ctx, stop := context.WithCancel(limit(t))
+	watching := begin(func() error { return r.Watch(ctx) })
+	db := sql.OpenDB(r.Connector())
+	defer db.Close()
+	var all sync.WaitGroup
+	for who := range 4 {
+		all.Go(func() {
+			for n := range 25 {
+				if err := writeAndRead(ctx, db, who, n); err != nil {
+					t.Errorf("writer %d: %v", who, err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	stop()
+	wantErrorIs(t, within(t, "watch", watching), context.Canceled)
 }
