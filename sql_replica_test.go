@@ -243,6 +243,23 @@ func TestTransactionsThatWriteRunOnThePrimary(t *testing.T) {
 	}
 }
 
+func TestTransactionReadsOnThePrimaryFromItsBeginning(t *testing.T) {
+	srv := sqldtest.Start(t)
+	fill(t, srv, 1)
+	db, _ := openReplicaDB(t, srv.URL)
+	wantRow(t, db, int64(1), "SELECT count(*) FROM t")
+	srv.Exec(t, "INSERT INTO t(a) VALUES ('by another')")
+	tx, err := db.BeginTx(limit(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantRow(t, tx, int64(2), "SELECT count(*) FROM t")
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	wantRow(t, db, int64(1), "SELECT count(*) FROM t")
+}
+
 func TestReadOnlyTransactionSeesOneState(t *testing.T) {
 	srv := sqldtest.Start(t)
 	fill(t, srv, 3)
@@ -264,6 +281,9 @@ func TestReadOnlyTransactionSeesOneState(t *testing.T) {
 	}
 	_, err = tx.ExecContext(limit(t), "DELETE FROM t")
 	wantErrorIs(t, err, engine.ReadOnly)
+	srv.Exec(t, "CREATE TABLE later(a)")
+	_, err = tx.ExecContext(limit(t), "SELECT * FROM later")
+	wantErrorIs(t, err, engine.Generic)
 	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}
