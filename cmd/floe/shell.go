@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -10,7 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/floedb/floe/cmd/floe/internal/render"
+	"github.com/floedb/floe/cmd/floe/internal/session"
 	"github.com/floedb/floe/cmd/floe/internal/shell"
+	"github.com/floedb/floe/engine"
 )
 
 func newShell() *cobra.Command {
@@ -62,14 +65,20 @@ func runShell(cmd *cobra.Command, name string, on remote, mode string) error {
 		return err
 	}
 	in := cmd.InOrStdin()
+	target.Lasting = isInput(in) && isTerminal(cmd.OutOrStdout())
 	cfg := shell.Config{
 		Target: target, Name: resolved.Name, Mode: mode,
 		In: in, Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr(),
-		Interactive: isInput(in) && isTerminal(cmd.OutOrStdout()),
+		Interactive: target.Lasting,
 		History:     shell.HistoryFile(), Secrets: []string{resolved.Token},
-		Status: func(ctx context.Context, w io.Writer) error { return status(ctx, w, name, on, false) },
+		Status: statusOf,
+		Hello:  fmt.Sprintf("floe %s with SQLite %s. .help lists commands, Ctrl-D leaves.", moduleVersion(), engine.SQLiteVersion()),
 	}
 	return shell.Run(cmd.Context(), cfg)
+}
+
+func statusOf(ctx context.Context, w io.Writer, t session.Target) error {
+	return status(ctx, w, t.Name, remote{url: t.Primary, token: t.Token, namespace: t.Namespace}, false)
 }
 
 // isInput tells whether a person types what is read.

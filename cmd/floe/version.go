@@ -42,11 +42,16 @@ func newVersion() *cobra.Command {
 	return cmd
 }
 
-func currentVersion(ctx context.Context) (versionReport, error) {
-	v := versionReport{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+// moduleVersion is the version that this program was built from.
+func moduleVersion() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		v.Version = info.Main.Version
+		return info.Main.Version
 	}
+	return "(devel)"
+}
+
+func currentVersion(ctx context.Context) (versionReport, error) {
+	v := versionReport{Version: moduleVersion(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	db, err := floe.Open(ctx, ":memory:")
 	if err != nil {
 		return v, err

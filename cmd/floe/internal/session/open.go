@@ -20,6 +20,7 @@ type Target struct {
 	Token     string // shown to the server; "" for none but that in Name
 	Namespace string // of the server's databases; "" for none but that in Name
 	MustExist bool   // a file that does not exist is an error, and is not made
+	Lasting   bool   // a connection to a server is to be kept while nothing is asked of it, where that can be
 }
 
 // Resolve checks the name, and takes out of it what the other fields say: the name of a server is its URL then, without
@@ -90,7 +91,7 @@ func (t Target) File() string {
 }
 
 // Open opens a session on the target. A server is not asked before the first statement, except by a replica that has
-// not received anything yet.
+// not received anything yet, and for a connection that is to be kept.
 func (t Target) Open(ctx context.Context) (Session, error) {
 	given := t
 	t, err := t.Resolve()
@@ -98,7 +99,7 @@ func (t Target) Open(ctx context.Context) (Session, error) {
 		return nil, err
 	}
 	if floe.IsURL(t.Name) {
-		return openRemote(t.Name, t.serverOptions()...)
+		return t.openServer(ctx, t.Name)
 	}
 	if t.Primary != "" {
 		return openReplica(ctx, t, given)
@@ -116,6 +117,13 @@ func (t Target) Open(ctx context.Context) (Session, error) {
 		return nil, err
 	}
 	return openFile(ctx, t.Name, st.Role)
+}
+
+func (t Target) openServer(ctx context.Context, url string) (*remote, error) {
+	if t.Lasting {
+		return openLasting(ctx, url, t.serverOptions()...)
+	}
+	return openRemote(url, t.serverOptions()...)
 }
 
 // options are the server's for floe.

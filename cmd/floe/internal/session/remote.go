@@ -13,9 +13,10 @@ import (
 	"github.com/floedb/floe/internal/sqltext"
 )
 
-// remote is a session on a server. Its stream is made when it is needed, and again when it was lost.
+// remote is a session on a server. Its client and stream are made when they are needed, and again when they were lost.
 type remote struct {
-	client *hrana.Client
+	open   func() (*hrana.Client, error)
+	client *hrana.Client // nil when there is none
 	stream *hrana.Stream // nil when there is none
 	inTx   bool
 	index  hrana.Index // the latest replication index of what was run
@@ -26,11 +27,48 @@ const goodbye = 2 * time.Second
 
 // openRemote makes a session of a URL. Nothing is sent before the first statement.
 func openRemote(url string, opts ...hrana.Option) (*remote, error) {
-	client, err := hrana.Open(url, opts...)
+	r := &remote{open: func() (*hrana.Client, error) { return hrana.Open(url, opts...) }}
+	return r, r.connect()
+}
+
+// openLasting makes a session for a person, who thinks for longer than a server keeps a stream over HTTP that is idle:
+// over WebSocket, if the server has that.
+func openLasting(ctx context.Context, url string, opts ...hrana.Option) (*remote, error) {
+	r, err := openRemote(socketURL(url), opts...)
 	if err != nil {
 		return nil, err
 	}
-	return &remote{client: client}, nil
+	r.stream, err = r.client.OpenStream(ctx)
+	switch {
+	case err == nil:
+		return r, nil
+	case ctx.Err() != nil, errors.Is(err, hrana.ErrUnreachable), errors.Is(err, hrana.ErrUnauthorized):
+		return nil, errors.Join(err, r.Close())
+	}
+	if err := r.Close(); err != nil {
+		return nil, err
+	}
+	return openRemote(url, opts...)
+}
+
+// socketURL is the same server by a URL for WebSocket.
+func socketURL(url string) string {
+	scheme, rest, _ := strings.Cut(url, "://")
+	rest, query, _ := strings.Cut(rest, "?")
+	switch scheme = strings.ToLower(scheme); {
+	case scheme == "http", scheme == "libsql" && query == "tls=0":
+		scheme = "ws"
+	case scheme == "https", scheme == "libsql":
+		scheme = "wss"
+	}
+	return scheme + "://" + rest
+}
+
+func (r *remote) connect() (err error) {
+	if r.client == nil {
+		r.client, err = r.open()
+	}
+	return err
 }
 
 func (r *remote) Run(ctx context.Context, sql string, args []any, rows Rows) (res Result, err error) {
@@ -127,14 +165,13 @@ func goValues(dst []any, row []hrana.Value) []any {
 func (r *remote) onStream(ctx context.Context, do func(*hrana.Stream) error) error {
 	fresh := r.stream == nil
 	for {
-		if r.stream == nil {
-			s, err := r.client.OpenStream(ctx)
-			if err != nil {
-				return err
-			}
-			r.stream = s
+		if err := r.openStream(ctx); err != nil {
+			return err
 		}
 		err := do(r.stream)
+		if ctx.Err() != nil && err != nil {
+			return errors.Join(err, r.drop())
+		}
 		if r.stream.Err() == nil {
 			return err
 		}
@@ -144,6 +181,25 @@ func (r *remote) onStream(ctx context.Context, do func(*hrana.Stream) error) err
 		}
 		fresh = true
 	}
+}
+
+func (r *remote) openStream(ctx context.Context) error {
+	if r.stream != nil {
+		return nil
+	}
+	err := r.connect()
+	if err == nil {
+		r.stream, err = r.client.OpenStream(ctx)
+	}
+	return err
+}
+
+// drop lets go of the stream and its connection. On a stream that was interrupted, the next statement would wait for
+// the server to end the one before.
+func (r *remote) drop() error {
+	client := r.client
+	r.client, r.stream = nil, nil
+	return client.Close()
 }
 
 func (r *remote) runCursor(ctx context.Context, s *hrana.Stream, batch hrana.Batch, rows Rows) (res Result, err error) {
@@ -244,6 +300,9 @@ func (r *remote) Close() error {
 	if r.stream != nil {
 		// The server drops a stream that was not closed.
 		_ = r.stream.Close(ctx)
+	}
+	if r.client == nil {
+		return nil
 	}
 	return r.client.Close()
 }

@@ -23,7 +23,7 @@ type replica struct {
 
 // openReplica opens a resolved target, with the connection as the name that was given has it.
 func openReplica(ctx context.Context, t, given Target) (*replica, error) {
-	primary, err := openRemote(overWire(t.Primary), t.serverOptions()...)
+	primary, err := openPrimary(ctx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +58,16 @@ func replicaConnector(ctx context.Context, t, given Target) (c *floe.Connector, 
 	}
 	c = r.Connector()
 	return c, func() error { return errors.Join(c.Close(), r.Close()) }, nil
+}
+
+// openPrimary makes a session on the primary, which a replica can do without until something is to be written.
+func openPrimary(ctx context.Context, t Target) (*remote, error) {
+	url := overWire(t.Primary)
+	s, err := t.openServer(ctx, url)
+	if err != nil && errors.Is(err, hrana.ErrUnreachable) {
+		return openRemote(url, t.serverOptions()...)
+	}
+	return s, err
 }
 
 // overWire is the URL of a server without the parameters that are not hrana's.

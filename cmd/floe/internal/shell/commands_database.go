@@ -30,7 +30,7 @@ func (sh *Shell) status(ctx context.Context, _ []string) error {
 	if sh.cfg.Status == nil {
 		return errors.New("nothing is known of this database")
 	}
-	return sh.done(sh.cfg.Status(ctx, sh.current()))
+	return sh.done(sh.cfg.Status(ctx, sh.current(), sh.cfg.Target))
 }
 
 // errNoReplica is the error of what only a replica can do.

@@ -39,16 +39,24 @@ func (n *nameCache) forget(sql string) {
 	*n = nameCache{}
 }
 
-// complete gives what the word before the cursor can become. pos is the cursor, in characters.
+// complete gives what the word before the cursor can become. pos is the cursor, in characters. A word that can become
+// only one thing is followed by a blank.
 func (sh *Shell) complete(ctx context.Context, line string, pos int) (head string, completions []string, tail string) {
 	runes := []rune(line)
 	before, tail := string(runes[:pos]), string(runes[pos:])
+	head, completions = sh.candidates(ctx, before)
+	if len(completions) == 1 && isNameRune(rune(completions[0][len(completions[0])-1])) && !strings.HasPrefix(tail, " ") {
+		completions[0] += " "
+	}
+	return head, completions, tail
+}
+
+func (sh *Shell) candidates(ctx context.Context, before string) (head string, completions []string) {
 	if strings.HasPrefix(before, ".") {
-		head, completions = sh.completeCommand(ctx, before)
-		return head, completions, tail
+		return sh.completeCommand(ctx, before)
 	}
 	at := strings.LastIndexFunc(before, func(r rune) bool { return !isNameRune(r) && r != '.' }) + 1
-	return before[:at], sh.completeSQL(ctx, before[at:]), tail
+	return before[:at], sh.completeSQL(ctx, before[at:])
 }
 
 func isNameRune(r rune) bool {

@@ -133,12 +133,14 @@ func (sh *Shell) interact(ctx context.Context) error {
 	defer t.editor.Close()
 	t.editor.SetCtrlCAborts(true)
 	t.editor.SetBeep(false)
+	t.editor.SetMultiLineMode(true)
 	t.editor.SetTabCompletionStyle(liner.TabPrints)
 	t.editor.SetWordCompleter(func(line string, pos int) (string, []string, string) { return sh.complete(ctx, line, pos) })
 	h := openHistory(sh.cfg.History, sh.cfg.Secrets)
 	for _, line := range h.lines {
 		t.editor.AppendHistory(line)
 	}
+	fmt.Fprintln(sh.err, sh.cfg.Hello)
 	for !sh.leave {
 		p, err := readPiece(t.line, sh.prompt(), sh.morePrompt())
 		switch {

@@ -30,8 +30,9 @@ type Config struct {
 	Mode        string // one of render.Modes to begin with
 	History     string // file that keeps lines between interactive shells; "" for none
 	Secrets     []string
-	// Status writes what there is to know about the database.
-	Status func(ctx context.Context, w io.Writer) error
+	// Status writes what there is to know about a database.
+	Status func(ctx context.Context, w io.Writer, target session.Target) error
+	Hello  string // what an interactive shell says first
 }
 
 // Shell is one run of the shell.
@@ -63,7 +64,7 @@ type settings struct {
 	bail    bool
 }
 
-// errLeave ends the shell: its script failed, and said so.
+// errFailed is the error of a script that went on behind errors.
 var errFailed = errors.New("statements failed")
 
 // Run runs a shell to its end: that of its input, or a command that leaves it. The error is that of a script.
@@ -150,21 +151,26 @@ func (sh *Shell) runPiece(ctx context.Context, p piece, in *reader) error {
 		return sh.stumble(in.at(p.line, sh.command(ctx, p.text)))
 	}
 	for st, line := range statements(p) {
-		if sh.batch.takes(sh, st) {
-			sh.batch.add(st, line)
-			if !sh.batch.full() {
-				continue
-			}
-		} else if err := errors.Join(sh.flushBatch(ctx, in), sh.stumble(in.at(line, sh.statement(ctx, st.SQL)))); err != nil {
+		if err := sh.runInScript(ctx, st, line, in); err != nil {
 			return err
-		}
-		if sh.batch.full() {
-			if err := sh.flushBatch(ctx, in); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
+}
+
+// runInScript runs a statement, or has it wait with others like it.
+func (sh *Shell) runInScript(ctx context.Context, st sqltext.Statement, line int, in *reader) error {
+	if sh.batch.takes(sh, st) {
+		sh.batch.add(st, line)
+		if sh.batch.full() {
+			return sh.flushBatch(ctx, in)
+		}
+		return nil
+	}
+	if err := sh.flushBatch(ctx, in); err != nil {
+		return err
+	}
+	return sh.stumble(in.at(line, sh.statement(ctx, st.SQL)))
 }
 
 // statements gives the statements of a piece with the lines they begin on.
