@@ -45,10 +45,23 @@ func (sh *Shell) complete(ctx context.Context, line string, pos int) (head strin
 	runes := []rune(line)
 	before, tail := string(runes[:pos]), string(runes[pos:])
 	head, completions = sh.candidates(ctx, before)
+	keepTyped(completions, before[len(head):])
 	if len(completions) == 1 && isNameRune(rune(completions[0][len(completions[0])-1])) && !strings.HasPrefix(tail, " ") {
 		completions[0] += " "
 	}
 	return head, completions, tail
+}
+
+// keepTyped has candidates that differ in case begin as the word was typed: the part that all have in common replaces it.
+func keepTyped(candidates []string, word string) {
+	for _, c := range candidates {
+		if len(candidates) > 1 && !strings.HasPrefix(c, word) {
+			for i, c := range candidates {
+				candidates[i] = word + c[len(word):]
+			}
+			return
+		}
+	}
 }
 
 func (sh *Shell) candidates(ctx context.Context, before string) (head string, completions []string) {
@@ -56,6 +69,9 @@ func (sh *Shell) candidates(ctx context.Context, before string) (head string, co
 		return sh.completeCommand(ctx, before)
 	}
 	at := strings.LastIndexFunc(before, func(r rune) bool { return !isNameRune(r) && r != '.' }) + 1
+	if strings.HasSuffix(before[:at], `"`) {
+		return before[:at], sh.completeQuoted(ctx, before[at:])
+	}
 	return before[:at], sh.completeSQL(ctx, before[at:])
 }
 
@@ -148,6 +164,20 @@ func (sh *Shell) completeSQL(ctx context.Context, word string) []string {
 		list = append(list, f+"(")
 	}
 	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// completeQuoted completes a name whose quote is open.
+func (sh *Shell) completeQuoted(ctx context.Context, word string) (list []string) {
+	names := sh.knownNames(ctx)
+	list = withPrefix(names.tables, word)
+	for _, columns := range names.columns {
+		list = append(list, withPrefix(columns, word)...)
+	}
+	slices.Sort(list)
+	for i, name := range list {
+		list[i] = strings.ReplaceAll(name, `"`, `""`) + `"`
+	}
 	return slices.Compact(list)
 }
 
