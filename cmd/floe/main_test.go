@@ -124,10 +124,21 @@ func TestWrongCallsExitWithTwoAndAHint(t *testing.T) {
 		{"FILE is missing", "apply app.db"},
 		{"invalid argument \"x\"", "pull f --from http://127.0.0.1:1 --since x"},
 		{"--from is missing", "verify app.db"},
+		{"PATH|URL is missing", "shell"},
+		{"--mode is one of csv, json", "shell app.db --mode xml"},
+		{"a server, not a file: floe sync makes a replica", "freeze libsql://h"},
+		{"a server, not a file: floe sync PATH --from URL", "sync libsql://h?authToken=secret"},
+		{"a server, not a file", "apply http://h news.frames"},
+		{"a server, not a file", "verify http://h --from http://h"},
+		{"a server, not a file", "pull http://h --from http://h"},
+		{"a server, not a file", "wal http://h"},
 	} {
 		got := floeFails(t, exitUsage, c.want, strings.Fields(c.line)...)
 		if !strings.Contains(got, "--help") {
 			t.Errorf("floe %s: %q has no hint to --help", c.line, got)
+		}
+		if strings.Contains(got, "secret") {
+			t.Errorf("floe %s: %q has the token", c.line, got)
 		}
 	}
 }

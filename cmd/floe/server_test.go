@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -232,9 +233,59 @@ func TestAuthTokenIsSentAndNeverPrinted(t *testing.T) {
 		run(c.token, c.status, "status", path, "--from", srv.URL, "--json")
 		run(c.token, c.status, "verify", path, "--from", srv.URL, "--json")
 		run(c.token, c.status, "pull", file, "--from", srv.URL, "--json")
+		run(c.token, c.status, "status", srv.URL, "--json")
+		run(c.token, c.status, "query", srv.URL, "SELECT 1")
+		run(c.token, c.status, "query", path, "DELETE FROM t", "--primary", srv.URL)
+		byName := "file:" + path + "?primary=" + srv.URL + "&authToken=" + url.QueryEscape(c.token)
+		for _, args := range [][]string{
+			{"query", srv.URL + "?authToken=" + url.QueryEscape(c.token), "SELECT 1"},
+			{"status", srv.URL + "?authToken=" + url.QueryEscape(c.token)},
+			{"query", byName, "DELETE FROM t"}, {"status", byName},
+		} {
+			out := execute(t, command(t, args...))
+			if out.status != c.status || strings.Contains(out.stdout+out.stderr, c.token) {
+				t.Errorf("floe %s with a token in the name: status %d, want %d; %q %q", args[0], out.status, c.status, out.stdout, out.stderr)
+			}
+		}
 	}
 	run(good, exitUsage, "sync", path, "--bogus")
 	run(good, exitDone, "sync", "--help")
+}
+
+func TestServersAreAskedAndToldAsFilesAre(t *testing.T) {
+	srv := sqldtest.Start(t)
+	fill(t, srv, 3)
+	for _, name := range []string{srv.URL, strings.Replace(srv.URL, "http:", "ws:", 1)} {
+		check(t, "query", floeJSON(t, "query", name, "SELECT a FROM t WHERE id = ?", "2"), map[string]any{
+			"columns": []any{"a"}, "rows": []any{[]any{"row 1"}}, "changes": number(0),
+		})
+		check(t, "insert", floeJSON(t, "query", name, "INSERT INTO t(a) VALUES ('x'), ('y') RETURNING a"), map[string]any{
+			"rows": []any{[]any{"x"}, []any{"y"}}, "changes": number(2),
+		})
+		got := floeJSON(t, "status", name)
+		check(t, "status", got, map[string]any{"url": name, "role": "server", "frame_no": number(srv.FrameNo(t)), "page_size": number(4096)})
+		if version, _ := got["version"].(string); version == "" || got["log_id"] == nil {
+			t.Errorf("status %v has no version or no log", got)
+		}
+		floeFails(t, exitFailed, "2 parameters, and 1 were given", "query", name, "SELECT ?, ?", "1")
+		floeFails(t, exitFailed, "more than one statement", "query", name, "SELECT 1; SELECT 2")
+		floeFails(t, exitFailed, "syntax error", "query", name, "SELEKT 1")
+	}
+	srv.Stop()
+	floeFails(t, exitFailed, "cannot be reached", "status", srv.URL)
+	floeFails(t, exitFailed, "cannot be reached", "query", srv.URL, "SELECT 1")
+}
+
+func TestReplicasWriteThroughToTheirPrimary(t *testing.T) {
+	srv := sqldtest.Start(t)
+	fill(t, srv, 3)
+	path := filepath.Join(t.TempDir(), "app.db")
+	for _, args := range [][]string{{path, "--primary", srv.URL}, {"file:" + path + "?primary=" + srv.URL}} {
+		insert := append([]string{"query", args[0], "INSERT INTO t(a) VALUES ('written')"}, args[1:]...)
+		check(t, "insert", floeJSON(t, insert...), map[string]any{"changes": number(1)})
+		check(t, "status", floeJSON(t, append([]string{"status"}, args[0])...), map[string]any{"role": "replica", "frame_no": number(srv.FrameNo(t))})
+	}
+	check(t, "query", floeJSON(t, "query", path, "SELECT count(*) FROM t"), map[string]any{"rows": []any{[]any{number(5)}}})
 }
 
 func TestWALIsTold(t *testing.T) {

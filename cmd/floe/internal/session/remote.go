@@ -43,7 +43,7 @@ func openLasting(ctx context.Context, url string, opts ...hrana.Option) (*remote
 	case err == nil:
 		return r, nil
 	case ctx.Err() != nil, errors.Is(err, hrana.ErrUnreachable), errors.Is(err, hrana.ErrUnauthorized):
-		return nil, errors.Join(err, r.Close())
+		return nil, errors.Join(plainError(err), r.Close())
 	}
 	if err := r.Close(); err != nil {
 		return nil, err
@@ -93,11 +93,17 @@ func (r *remote) Run(ctx context.Context, sql string, args []any, rows Rows) (re
 	return res, r.followTx(ctx, st.Tx != sqltext.TxNone, plainError(err))
 }
 
-// plainError leaves out which request it was that the server answered with an error of SQL.
+// plainError leaves out which request it was that the server answered with an error of SQL, and begins others with what
+// is wrong.
 func plainError(err error) error {
 	var answer *hrana.Error
-	if errors.As(err, &answer) {
+	switch {
+	case errors.As(err, &answer):
 		return answer
+	case errors.Is(err, hrana.ErrUnreachable):
+		return fmt.Errorf("%w: %w", floe.ErrUnreachable, err)
+	case errors.Is(err, hrana.ErrUnauthorized):
+		return fmt.Errorf("%w: %w", floe.ErrAuth, err)
 	}
 	return err
 }
@@ -282,13 +288,13 @@ func (r *remote) RunBatch(ctx context.Context, statements []string) (done int, e
 	})
 	if err == nil {
 		r.index = r.index.Later(res.ReplicationIndex)
-		err = plainError(res.Err())
+		err = res.Err()
 		done = slices.IndexFunc(res.Steps, func(s hrana.StepResult) bool { return s.Result == nil })
 		if done < 0 {
 			done = len(statements)
 		}
 	}
-	return done, r.followTx(ctx, false, err)
+	return done, r.followTx(ctx, false, plainError(err))
 }
 
 func (r *remote) InTx() bool             { return r.inTx }
