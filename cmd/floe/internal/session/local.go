@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/floedb/floe"
 	"github.com/floedb/floe/engine"
@@ -47,16 +48,42 @@ func openName(ctx context.Context, name string) (*local, error) {
 }
 
 func (l *local) Run(ctx context.Context, sql string, args []any, rows Rows) (Result, error) {
-	s, err := l.prepare(ctx, sql)
+	s, err := l.prepare(sql, len(args) > 0)
 	if err != nil {
-		return Result{}, err
+		return Result{}, shortError(ctx, err)
 	}
 	res, err := l.runStmt(ctx, s, args, rows)
-	return res, errors.Join(err, s.Finalize())
+	if finalErr := s.Finalize(); err == nil {
+		err = finalErr
+	}
+	return res, shortError(ctx, err)
 }
 
-func (l *local) prepare(ctx context.Context, sql string) (*engine.Stmt, error) {
-	s, err := l.conn.PrepareCached(sql)
+// shortError says of an error of SQLite what it is, and leaves out the statement, which whoever typed it knows.
+func shortError(ctx context.Context, err error) error {
+	var sqliteErr *engine.Error
+	switch {
+	case err == nil || !errors.As(err, &sqliteErr):
+		return err
+	case ctx.Err() != nil:
+		return fmt.Errorf("interrupted: %w", context.Cause(ctx))
+	}
+	return &sqlError{sqliteErr}
+}
+
+// sqlError is an error of SQLite in few words.
+type sqlError struct{ err *engine.Error }
+
+func (e *sqlError) Error() string { return fmt.Sprintf("%s (%v)", e.err.Msg, e.err.Extended) }
+func (e *sqlError) Unwrap() error { return e.err }
+
+// prepare compiles a statement. One without arguments is not likely to come again soon.
+func (l *local) prepare(sql string, again bool) (*engine.Stmt, error) {
+	prepare := l.conn.Prepare
+	if again {
+		prepare = l.conn.PrepareCached
+	}
+	s, err := prepare(sql)
 	if err == nil && l.readOnly != nil && !s.ReadOnly() {
 		return nil, errors.Join(l.readOnly, s.Finalize())
 	}
