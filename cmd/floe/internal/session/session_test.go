@@ -1,10 +1,16 @@
 package session
 
 import (
+	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -224,5 +230,70 @@ func TestNamesResolve(t *testing.T) {
 	}
 	if _, err := (Target{Name: "file:r.db?primray=libsql://h"}).Resolve(); err == nil || !strings.Contains(err.Error(), "primary") {
 		t.Errorf("an unknown parameter: %v, want the name that it may be", err)
+	}
+}
+
+func TestASessionOutlivesItsStream(t *testing.T) {
+	for _, scheme := range []string{"http:", "ws:"} {
+		t.Run(scheme, func(t *testing.T) {
+			srv := sqldtest.Start(t)
+			s := open(t, Target{Name: strings.Replace(srv.URL, "http:", scheme, 1), Lasting: true})
+			do(t, s, "CREATE TABLE t(a)")
+			srv.Restart(t)
+			// The connection that is gone may be found out by the statement itself.
+			if _, err := s.Run(t.Context(), "SELECT count(*) FROM t", nil, Discard); err != nil {
+				do(t, s, "SELECT count(*) FROM t")
+			}
+			do(t, s, "BEGIN")
+			do(t, s, "INSERT INTO t VALUES (1)")
+			srv.Restart(t)
+			if _, err := s.Run(t.Context(), "INSERT INTO t VALUES (2)", nil, Discard); !errors.Is(err, floe.ErrTransactionLost) || s.InTx() {
+				t.Errorf("error %v, in a transaction: %v; want that it is lost", err, s.InTx())
+			}
+			if _, got := do(t, s, "SELECT count(*) FROM t"); got.rows[0][0] != int64(0) {
+				t.Errorf("%v rows, want none", got.rows[0][0])
+			}
+		})
+	}
+}
+
+const endless = "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c) SELECT max(i) FROM c"
+
+func TestAnInterruptedSessionGoesOn(t *testing.T) {
+	inEachMode(t, func(t *testing.T, s Session) {
+		do(t, s, "CREATE TABLE t(a)")
+		for _, begin := range []string{"SELECT 1", "BEGIN"} {
+			do(t, s, begin)
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			_, err := s.Run(ctx, endless, nil, Discard)
+			cancel()
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("after %s: error %v, want %v", begin, err, context.DeadlineExceeded)
+			}
+			if _, got := do(t, s, "SELECT count(*) FROM t"); got.rows[0][0] != int64(0) {
+				t.Errorf("the next statement gave %v", got.rows)
+			}
+		}
+	})
+}
+
+func TestALastingSessionDoesWithoutWebSocket(t *testing.T) {
+	srv := sqldtest.Start(t)
+	backend, err := url.Parse(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := httputil.NewSingleHostReverseProxy(backend)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") != "" {
+			http.Error(w, "no upgrades here", http.StatusNotFound)
+			return
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	defer proxy.Close()
+	s := open(t, Target{Name: proxy.URL, Lasting: true})
+	if _, got := do(t, s, "SELECT 7"); got.rows[0][0] != int64(7) {
+		t.Errorf("the server answers %v, want 7", got.rows)
 	}
 }
