@@ -75,9 +75,12 @@ func (d *dumper) commit(ctx context.Context) error {
 	return d.line("COMMIT;")
 }
 
-// extras writes what a libSQL server refuses, behind the rest so that the rest is kept: the application's number, and
-// the statistics of ANALYZE.
+// extras writes what does not run everywhere, behind the rest so that the rest is kept: the vector indexes of libSQL,
+// which SQLite does not have; and the application's number and the statistics of ANALYZE, which a libSQL server refuses.
 func (d *dumper) extras(ctx context.Context) error {
+	if err := d.statements(ctx, isVectorIndex+" AND tbl_name LIKE ? ORDER BY rowid", d.pattern); err != nil {
+		return err
+	}
 	if err := d.setting(ctx, "application_id"); err != nil || !d.whole {
 		return err
 	}
@@ -145,7 +148,7 @@ func (d *dumper) tables(ctx context.Context) error {
 		}
 	}
 	others, err := d.entries(ctx, `type = 'table' AND name LIKE ? AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
-		AND sql NOT LIKE 'CREATE VIRTUAL TABLE%' ORDER BY rowid`, d.pattern)
+		AND sql NOT LIKE 'CREATE VIRTUAL TABLE%' AND NOT `+ofVectorIndex+` ORDER BY rowid`, d.pattern)
 	if err != nil {
 		return err
 	}
@@ -348,8 +351,21 @@ func (d *dumper) sequence(ctx context.Context) error {
 
 // rest writes what may need all tables: views, triggers and indexes.
 func (d *dumper) rest(ctx context.Context) error {
-	list, err := d.entries(ctx, `type IN ('index', 'trigger', 'view') AND (tbl_name LIKE ?1 OR name LIKE ?1)
-		ORDER BY type DESC, rowid`, d.pattern)
+	return d.statements(ctx, `type IN ('index', 'trigger', 'view') AND (tbl_name LIKE ?1 OR name LIKE ?1)
+		AND NOT `+ofVectorIndex+` AND NOT `+isVectorIndex+` ORDER BY type DESC, rowid`, d.pattern)
+}
+
+const (
+	// isVectorIndex finds the indexes that only libSQL has, and that it fills when they are made.
+	isVectorIndex = `(type = 'index' AND sql LIKE '%libsql_vector_idx%')`
+	// ofVectorIndex finds the tables that libSQL makes for these, and their indexes.
+	ofVectorIndex = `(tbl_name = 'libsql_vector_meta_shadow' OR tbl_name IN
+		(SELECT name || '_shadow' FROM sqlite_schema WHERE ` + isVectorIndex + `))`
+)
+
+// statements writes what made the entries of the schema that a condition finds.
+func (d *dumper) statements(ctx context.Context, where string, args ...any) error {
+	list, err := d.entries(ctx, where, args...)
 	if err != nil {
 		return err
 	}

@@ -86,6 +86,25 @@ func TestDumpOfAServerMakesTheSameFile(t *testing.T) {
 	}
 }
 
+func TestDumpOfVectorIndexesKeepsTheirTables(t *testing.T) {
+	srv, other := sqldtest.Start(t), sqldtest.Start(t)
+	must(t, srv.URL, "CREATE TABLE movies(id INTEGER PRIMARY KEY, e F32_BLOB(3));\nCREATE INDEX near ON movies(libsql_vector_idx(e));\n"+
+		"INSERT INTO movies VALUES (1, vector('[1,2,3]')), (2, vector('[3,1,1]'));\n")
+	dump := must(t, srv.URL, ".dump\n")
+	must(t, other.URL, dump)
+	const query = ".mode list\n.headers off\nSELECT id FROM vector_top_k('near', vector('[3,1,1]'), 1);\n"
+	if got := must(t, other.URL, query); got != "2\n" {
+		t.Errorf("the nearest is %q, want 2", got)
+	}
+	local := newFile(t)
+	if _, _, err := run(t, local, dump); err == nil || !strings.Contains(err.Error(), "libsql_vector_idx") {
+		t.Errorf("SQLite made a vector index: %v", err)
+	}
+	if got := must(t, local, ".mode list\n.headers off\nSELECT count(*) FROM movies;\n"); got != "2\n" {
+		t.Errorf("%q rows are kept, want 2", got)
+	}
+}
+
 // sqlite3 runs the shell of SQLite.
 func sqlite3(t *testing.T, name, script string) string {
 	t.Helper()
