@@ -16,11 +16,14 @@ type local struct {
 	readOnly error // why statements that write are refused; nil where they are not
 }
 
+// errNeedsPrimary is the error of a write to a replica that was opened by its path alone.
+var errNeedsPrimary = fmt.Errorf("%w; --primary URL names it", floe.ErrIsReplica)
+
 // openFile opens the file at path. A replica is opened for reading.
 func openFile(ctx context.Context, path string, role floe.Role) (*local, error) {
 	open, readOnly := floe.Open, error(nil)
 	if role == floe.RoleReplica {
-		open, readOnly = floe.OpenReadOnly, floe.ErrIsReplica
+		open, readOnly = floe.OpenReadOnly, errNeedsPrimary
 	}
 	db, err := open(ctx, path)
 	if err != nil {

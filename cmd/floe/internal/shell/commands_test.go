@@ -146,6 +146,26 @@ func TestTimerAndPlanAreShown(t *testing.T) {
 	}
 }
 
+func TestAPersonIsToldWhatChanged(t *testing.T) {
+	for mode, want := range map[string]string{
+		"table": "2 rows changed\n1 row changed\n",
+		"json":  `{"columns":[],"rows":[],"changes":2}` + "\n" + `{"columns":[],"rows":[],"changes":1}` + "\n",
+		"csv":   "",
+	} {
+		sh := typed(t, "")
+		var out strings.Builder
+		sh.out, sh.mode = newOutput(&out, true), mode
+		for _, sql := range []string{"CREATE TABLE t(a)", "INSERT INTO t VALUES (1), (2)", "BEGIN", "DELETE FROM t WHERE a = 1", "COMMIT"} {
+			if err := sh.statement(t.Context(), sql); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if out.String() != want {
+			t.Errorf("mode %s: a person sees %q, want %q", mode, out.String(), want)
+		}
+	}
+}
+
 func TestUnknownCommandsNameTheNearest(t *testing.T) {
 	for word, want := range map[string]string{
 		".tabels": ".tables", ".shcema": ".schema", ".ext": ".exit", ".hlep": ".help", ".dmp": ".dump", ".headrs": ".headers",

@@ -214,8 +214,8 @@ func (sh *Shell) statement(ctx context.Context, sql string) error {
 	if res.Warning != nil {
 		fmt.Fprintln(sh.err, "warning:", res.Warning)
 	}
-	if err == nil && (rows.begun || sh.cfg.Interactive && res.Writes) {
-		err = rows.Writer.End(res.Changes, sh.cfg.Interactive && res.Writes && changesRows(sql))
+	if err == nil {
+		err = rows.end(res.Changes, sh.cfg.Interactive && res.Writes && changesRows(sql))
 	}
 	if sh.timer {
 		fmt.Fprintf(out, "Run time: %.3f s\n", time.Since(began).Seconds())
@@ -246,6 +246,19 @@ func (r *statementRows) Begin(columns []string) error {
 	}
 	r.begun = true
 	return r.Writer.Begin(columns)
+}
+
+// end ends the result, if there is one; told is whether a person wants to know of changes.
+func (r *statementRows) end(changes int64, told bool) error {
+	if !r.begun && !told {
+		return nil
+	}
+	if !r.begun {
+		if err := r.Writer.Begin([]string{}); err != nil {
+			return err
+		}
+	}
+	return r.Writer.End(changes, told)
 }
 
 // current is where the results of a statement go.
