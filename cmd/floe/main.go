@@ -14,6 +14,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/floedb/floe/cmd/floe/internal/render"
 )
 
 // Exit statuses.
@@ -49,7 +51,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &failure):
-		fmt.Fprintln(stderr, "floe:", failure.err)
+		// The words of a server, and of a file, are in it.
+		fmt.Fprintln(render.Terminal(stderr), "floe:", failure.err)
 		return exitFailed
 	}
 	fmt.Fprintf(stderr, "floe: %v\n%s\n", err, usageHint(root, args))

@@ -70,6 +70,7 @@ func runShell(cmd *cobra.Command, name string, on remote, mode string) error {
 		Target: target, Name: resolved.Name, Mode: mode,
 		In: in, Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr(),
 		Interactive: target.Lasting,
+		Screen:      isTerminal(cmd.OutOrStdout()),
 		History:     shell.HistoryFile(), Secrets: []string{resolved.Token},
 		Status: statusOf,
 		Hello:  fmt.Sprintf("floe %s with SQLite %s. .help lists commands, Ctrl-D leaves.", moduleVersion(), engine.SQLiteVersion()),

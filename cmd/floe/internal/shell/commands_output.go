@@ -79,7 +79,7 @@ func (sh *Shell) setNull(_ context.Context, args []string) error {
 }
 
 func (sh *Shell) setOutput(_ context.Context, args []string) error {
-	out := newOutput(sh.cfg.Out, sh.cfg.Interactive)
+	out := newOutput(sh.cfg.Out, sh.cfg.Screen)
 	if len(args) == 1 && args[0] != "stdout" {
 		var err error
 		if out, err = createOutput(args[0]); err != nil {

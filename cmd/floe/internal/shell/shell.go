@@ -27,6 +27,7 @@ type Config struct {
 	// Interactive shells edit lines on the terminal that is the standard input and output of the process; others read
 	// a script from In and stop at its first error.
 	Interactive bool
+	Screen      bool   // Out is a terminal
 	Mode        string // one of render.Modes to begin with
 	History     string // file that keeps lines between interactive shells; "" for none
 	Secrets     []string
@@ -87,15 +88,12 @@ func Run(ctx context.Context, cfg Config) (err error) {
 }
 
 func newShell(cfg Config, sess session.Session) *Shell {
-	sh := &Shell{cfg: cfg, sess: sess, err: cfg.Err, commands: commandTable()}
+	sh := &Shell{cfg: cfg, sess: sess, err: render.Terminal(cfg.Err), commands: commandTable()}
 	sh.settings = settings{mode: cfg.Mode, headers: true, bail: !cfg.Interactive}
 	if sh.mode == "" {
 		sh.mode = render.Table
 	}
-	sh.out = newOutput(cfg.Out, cfg.Interactive)
-	if cfg.Interactive {
-		sh.err = render.Terminal(cfg.Err)
-	}
+	sh.out = newOutput(cfg.Out, cfg.Screen)
 	return sh
 }
 
@@ -117,8 +115,8 @@ func (sh *Shell) runScript(ctx context.Context, in *reader) error {
 	for !sh.leave && ctx.Err() == nil {
 		p, readErr := readPiece(in.line, "", "")
 		err := sh.runPiece(ctx, p, in)
-		if readErr != nil || sh.leave {
-			err = errors.Join(err, sh.flushBatch(ctx, in))
+		if err == nil && (readErr != nil || sh.leave) {
+			err = sh.flushBatch(ctx, in)
 		}
 		if err != nil {
 			return err
