@@ -2,6 +2,7 @@ package floe
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -39,6 +40,9 @@ type alsoError struct {
 
 // Unwrap gives both.
 func (e *alsoError) Unwrap() []error { return []error{e.error, e.also} }
+
+// MarshalJSON gives the fields of an [engine.Error], as one of a local database has them: GORM reads its code so.
+func (e *alsoError) MarshalJSON() ([]byte, error) { return json.Marshal(e.also) }
 
 // isMissingNamespace tells the answer of libSQL's server to a request for a database that it does not have.
 func isMissingNamespace(err error) bool {

@@ -29,11 +29,12 @@ var (
 )
 
 // Error is an error that SQLite reported, or that was found by the same rules before SQLite was called.
+// In JSON, where GORM looks for it, the extended code has the name that mattn/go-sqlite3 gave it.
 //
 // https://sqlite.org/c3ref/errcode.html
 type Error struct {
 	Code     ResultCode // the primary result code
-	Extended ResultCode // the extended result code; the primary one if there is none for the case
+	Extended ResultCode `json:"ExtendedCode"` // the extended result code; the primary one if there is none for the case
 	Msg      string     // SQLite's message
 	Op       string     // what was being done: "open", "prepare", "bind", "step", ...
 	SQL      string     // the statement, shortened if it is long; empty if there is none
