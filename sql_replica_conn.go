@@ -328,7 +328,7 @@ func (c *replicaConn) valid() bool {
 	if !c.local.valid() {
 		return false
 	}
-	if c.primary != nil && c.primary.raw {
+	if c.primary != nil && c.primary.tx == txSQL {
 		c.source.behind() // there may have been writes that nobody told of
 	}
 	if c.primary != nil && !c.primary.valid() {
