@@ -256,6 +256,9 @@ func TestPrimaryThatWasReplaced(t *testing.T) {
 	srv.Wipe(t)
 	wantExec(t, db, "CREATE TABLE t(id INTEGER PRIMARY KEY, other)")
 	wantRow(t, db, int64(0), "SELECT count(*) FROM t")
+	if wrote, ok := r.MaxWriteFrameNo(); !ok || wrote != mustFrameNo(t, r) {
+		t.Errorf("wrote frame %d (%v) of the new log, the replica is at %d: want one number", wrote, ok, mustFrameNo(t, r))
+	}
 	wantExec(t, db, "INSERT INTO t(other) VALUES (1)")
 	wantRow(t, conn, int64(1), "SELECT sum(other) FROM t")
 	var n int
