@@ -24,6 +24,7 @@ type replicaConn struct {
 	routes  map[string]route
 	place   place // of the transaction that is open
 	wrote   bool  // something ran on the primary, for this user of the connection
+	raw     bool  // this user was given the stream
 
 	use atomic.Int32
 
@@ -55,6 +56,10 @@ func (c *replicaConn) engineConn() *engine.Conn { return c.local.conn }
 func (c *replicaConn) stream() *hrana.Stream {
 	if c.primary == nil {
 		return nil
+	}
+	c.raw = true
+	if c.place == nowhere {
+		c.place = onPrimary // for all that is known
 	}
 	return c.primary.stream()
 }
@@ -328,13 +333,13 @@ func (c *replicaConn) valid() bool {
 	if !c.local.valid() {
 		return false
 	}
-	if c.primary != nil && c.primary.tx == txSQL {
+	if c.raw {
 		c.source.behind() // there may have been writes that nobody told of
 	}
 	if c.primary != nil && !c.primary.valid() {
 		c.dropPrimary()
 	}
-	c.place, c.wrote = nowhere, false
+	c.place, c.wrote, c.raw = nowhere, false, false
 	c.use.Store(idle)
 	// A freeze that begins behind this line sees that the connection is idle.
 	return !c.source.r.closing.Load()
