@@ -35,7 +35,8 @@ func command(t testing.TB, args ...string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self, args...)
-	cmd.Env = append(os.Environ(), asCommand+"=1", tokenVariable+"=")
+	// The race detector has a process sleep for a second when it ends, unless it is told not to.
+	cmd.Env = append(os.Environ(), asCommand+"=1", tokenVariable+"=", "GORACE=atexit_sleep_ms=0")
 	return cmd
 }
 
