@@ -34,10 +34,15 @@ func must(t testing.TB, name, script string) string {
 
 func newFile(t testing.TB) string { return filepath.Join(t.TempDir(), "test.db") }
 
-// eachMode runs a test on a new file and on a new server, over HTTP and WebSocket.
+// eachMode runs a test on a new file, on a new server over HTTP and WebSocket, and on a replica of one.
 func eachMode(t *testing.T, test func(t *testing.T, name string)) {
 	t.Run("local", func(t *testing.T) { test(t, newFile(t)) })
 	t.Run("http", func(t *testing.T) { test(t, sqldtest.Start(t).URL) })
+	t.Run("replica", func(t *testing.T) {
+		srv := sqldtest.Start(t)
+		srv.Exec(t, "CREATE TABLE gone(a)", "DROP TABLE gone") // a log with no frame makes no replica
+		test(t, "file:"+newFile(t)+"?primary="+srv.URL)
+	})
 	t.Run("websocket", func(t *testing.T) { test(t, strings.Replace(sqldtest.Start(t).URL, "http:", "ws:", 1)) })
 }
 
