@@ -141,6 +141,8 @@ func (l *local) RunBatch(ctx context.Context, statements []string) (done int, er
 	return done, nil
 }
 
+func (l *local) ReadTx(ctx context.Context, do func() error) error { return readTx(ctx, l, do) }
+
 func (l *local) InTx() bool             { return !l.conn.AutoCommit() }
 func (l *local) Replica() *floe.Replica { return nil }
 func (l *local) Close() error           { return l.close() }

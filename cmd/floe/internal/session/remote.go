@@ -297,6 +297,8 @@ func (r *remote) RunBatch(ctx context.Context, statements []string) (done int, e
 	return done, r.followTx(ctx, false, plainError(err))
 }
 
+func (r *remote) ReadTx(ctx context.Context, do func() error) error { return readTx(ctx, r, do) }
+
 func (r *remote) InTx() bool             { return r.inTx }
 func (r *remote) Replica() *floe.Replica { return nil }
 

@@ -102,6 +102,9 @@ var setsForeignKeys = regexp.MustCompile(`(?i)^\s*PRAGMA\s+foreign_keys\s*[=(]`)
 // readsHere tells whether the file can answer a statement. What it cannot compile may be about a table that it does not
 // have yet.
 func (r *replica) readsHere(st sqltext.Statement) bool {
+	if r.local.InTx() {
+		return true
+	}
 	if r.primary.InTx() || st.Tx != sqltext.TxNone || asksForWrites(st) {
 		return false
 	}
@@ -145,6 +148,14 @@ func (r *replica) RunBatch(ctx context.Context, statements []string) (done int, 
 		err = errors.Join(err, askErr, r.catchUp(ctx))
 	}
 	return done, err
+}
+
+// ReadTx reads the file, unless a transaction is open on the primary.
+func (r *replica) ReadTx(ctx context.Context, do func() error) error {
+	if r.primary.InTx() {
+		return do()
+	}
+	return readTx(ctx, r.local, do)
 }
 
 func (r *replica) InTx() bool             { return r.primary.InTx() }

@@ -19,12 +19,30 @@ type Session interface {
 	// RunBatch runs statements that give no rows, one after the other up to the first that fails, and returns how many
 	// succeeded.
 	RunBatch(ctx context.Context, statements []string) (done int, err error)
+	// ReadTx has the statements that do runs, which only read, see one state of the database.
+	ReadTx(ctx context.Context, do func() error) error
 	// InTx tells whether a transaction is open.
 	InTx() bool
 	// Replica is the replica that the session reads; nil for other databases, and for a replica without a server.
 	Replica() *floe.Replica
 	// Close ends the session, which rolls back a transaction that is open.
 	Close() error
+}
+
+// readTx is ReadTx for sessions in which transactions are where everything else is.
+func readTx(ctx context.Context, s Session, do func() error) error {
+	if s.InTx() {
+		return do()
+	}
+	if _, err := s.Run(ctx, "BEGIN", nil, Discard); err != nil {
+		return err
+	}
+	err := do()
+	if s.InTx() {
+		_, endErr := s.Run(context.WithoutCancel(ctx), "ROLLBACK", nil, Discard)
+		err = errors.Join(err, endErr)
+	}
+	return err
 }
 
 // Rows takes the rows of a result. Values are int64, float64, string, []byte or nil, and good until the next row.

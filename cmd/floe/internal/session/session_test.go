@@ -200,6 +200,13 @@ func TestAReplicaReadsWhatItWrote(t *testing.T) {
 		t.Errorf("a write without a primary: %v, want %v", err, floe.ErrIsReplica)
 	}
 	srv.Stop()
+	err := s.ReadTx(t.Context(), func() error {
+		_, err := s.Run(t.Context(), "SELECT * FROM t", nil, Discard)
+		return err
+	})
+	if err != nil || s.InTx() {
+		t.Errorf("a transaction that reads, without the primary: error %v, open behind it: %v", err, s.InTx())
+	}
 	if _, err := s.Run(t.Context(), "DELETE FROM t", nil, Discard); err == nil {
 		t.Error("a write was taken though the primary is gone")
 	}

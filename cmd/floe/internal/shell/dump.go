@@ -2,7 +2,6 @@ package shell
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -15,24 +14,7 @@ import (
 // dump writes a script that makes the database anew. It is read by the sqlite3 shell as well as by this one.
 func (sh *Shell) dump(ctx context.Context, args []string) error {
 	d := &dumper{sess: sh.sess, w: sh.current(), pattern: patternOf(args), whole: len(args) == 0}
-	return sh.done(sh.inReadTx(ctx, func() error { return d.run(ctx) }))
-}
-
-// inReadTx has do see one state of the database.
-func (sh *Shell) inReadTx(ctx context.Context, do func() error) error {
-	if sh.sess.InTx() {
-		return do()
-	}
-	if _, err := sh.sess.Run(ctx, "BEGIN", nil, session.Discard); err != nil {
-		return err
-	}
-	err := do()
-	if sh.sess.InTx() {
-		// Nothing was written: the end of a transaction that was cut short by a signal is no less clean.
-		_, endErr := sh.sess.Run(context.WithoutCancel(ctx), "ROLLBACK", nil, session.Discard)
-		err = errors.Join(err, endErr)
-	}
-	return err
+	return sh.done(sh.sess.ReadTx(ctx, func() error { return d.run(ctx) }))
 }
 
 type dumper struct {
