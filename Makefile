@@ -13,24 +13,28 @@ PLATFORMS ?= windows/amd64 darwin/arm64 darwin/amd64 freebsd/amd64 linux/arm lin
 LINKED    ?= windows/amd64 linux/arm
 
 # The packages whose tests make test-qemu runs on other processors, and those processors as Go and QEMU call them.
-QEMU_TEST ?= . ./engine ./cursor ./hooks ./stmtcache ./ext/... ./frames ./wal ./replicator
+QEMU_TEST ?= . ./engine ./cursor ./hooks ./stmtcache ./ext/... ./frames ./hrana ./internal/... ./wal ./replicator
 QEMU_ARCH ?= arm:arm arm64:aarch64
 
 # modernc.org/sqlite is C translated to Go: checkptr refuses the pointer arithmetic of C.
 RACEFLAGS = -race -gcflags=all=-d=checkptr=0
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race torture fuzz lint cross test-qemu bench ci clean
+.PHONY: help build test integration race torture fuzz lint cross test-qemu bench ci clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
 
 build: ## build the command line as bin/floe, a static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/floe ./cmd/floe
 
 test: ## run all tests, with a real libSQL server
 	tools/setup.sh server shell
-	$(GO) test $(TESTFLAGS) $(TEST)
+	$(GO) test -timeout 20m $(TESTFLAGS) $(TEST)
+
+integration: ## run the programs in integration/ over a file, a server and a replica
+	tools/setup.sh server
+	cd integration && $(GO) vet ./... && $(GO) test -timeout 20m $(TESTFLAGS) ./...
 
 race: ## run all tests in their short form under the race detector
 	tools/setup.sh server shell cc
