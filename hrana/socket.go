@@ -22,8 +22,11 @@ type socket struct {
 	token    string // in the last hello
 	timeout  time.Duration
 
-	queue chan *exchange
-	done  chan struct{} // closed when the socket is lost
+	queue   chan *exchange
+	queued  atomic.Int32    // exchanges on their way through the queue
+	writing chan struct{}   // has an element while a message is written
+	done    chan struct{}   // closed when the socket is lost
+	life    context.Context // ends after that
 
 	lastID, lastStream, lastCursor, lastSQL atomic.Int32
 
@@ -68,7 +71,7 @@ func dialSocket(ctx context.Context, t *wsTransport, token string) (*socket, err
 	}
 	s := &socket{
 		conn: conn, token: token, timeout: t.cfg.timeout, queue: make(chan *exchange), done: make(chan struct{}),
-		waiting: map[int32]*exchange{},
+		writing: make(chan struct{}, 1), waiting: map[int32]*exchange{},
 	}
 	if err := s.agreed(conn.Subprotocol()); err != nil {
 		conn.CloseNow()
@@ -127,6 +130,7 @@ func (s *socket) agreed(name string) error {
 // serve starts the goroutines of the socket. They end when it is lost.
 func (s *socket) serve(pingInterval time.Duration) {
 	ctx, cancel := context.WithCancel(context.Background())
+	s.life = ctx
 	go func() {
 		<-s.done
 		if s.err() == errSocketClosed {
@@ -135,7 +139,7 @@ func (s *socket) serve(pingInterval time.Duration) {
 		cancel()
 		s.conn.CloseNow()
 	}()
-	go s.write(ctx)
+	go s.write()
 	go s.read(ctx)
 	if pingInterval > 0 {
 		go s.ping(ctx, pingInterval)
@@ -159,24 +163,50 @@ func (s *socket) err() error {
 	return s.lost
 }
 
-func (s *socket) write(ctx context.Context) {
+// write writes what comes through the queue.
+func (s *socket) write() {
+	for {
+		select {
+		case x := <-s.queue:
+			s.writing <- struct{}{}
+			s.writeOne(x)
+			s.queued.Add(-1)
+		case <-s.done:
+			return
+		}
+	}
+}
+
+// writeOne writes a message that has not been given up, and gives the right to write back.
+func (s *socket) writeOne(x *exchange) {
+	defer func() { <-s.writing }()
+	if !x.state.CompareAndSwap(queued, writing) {
+		return
+	}
 	kind := websocket.MessageBinary
 	if s.encoding == JSON {
 		kind = websocket.MessageText
 	}
-	for {
-		select {
-		case x := <-s.queue:
-			if !x.state.CompareAndSwap(queued, writing) {
-				continue
-			}
-			if err := s.conn.Write(ctx, kind, x.message); err != nil {
-				s.lose(fmt.Errorf("write to the WebSocket: %w", err))
-				return
-			}
-		case <-s.done:
-			return
-		}
+	if err := s.conn.Write(s.life, kind, x.message); err != nil {
+		s.lose(fmt.Errorf("write to the WebSocket: %w", err))
+	}
+}
+
+// Bounds of what a caller writes itself, whose context could not end a write: that much goes into the buffers of the
+// operating system at once.
+const maxDirect, maxDirectWaiting = 4 << 10, 16
+
+// writeNow writes a message at once, without the queue, if it does not have to wait for anything.
+func (s *socket) writeNow(x *exchange, waiting int) bool {
+	if len(x.message) > maxDirect || waiting > maxDirectWaiting || s.queued.Load() > 0 {
+		return false
+	}
+	select {
+	case s.writing <- struct{}{}:
+		s.writeOne(x)
+		return true
+	default:
+		return false
 	}
 }
 
@@ -305,15 +335,18 @@ func (s *socket) send(ctx context.Context, r *Request) (*exchange, error) {
 	return x, s.start(ctx, x)
 }
 
-// start hands a message to the goroutine that writes.
+// start sends a message, or hands it to the goroutine that writes.
 func (s *socket) start(ctx context.Context, x *exchange) error {
-	if err := s.register(x); err != nil {
+	waiting, err := s.register(x)
+	if err != nil || s.writeNow(x, waiting) {
 		return err
 	}
+	s.queued.Add(1)
 	select {
 	case s.queue <- x:
 		return nil
 	case <-ctx.Done():
+		s.queued.Add(-1)
 		s.forget(x)
 		return mark(ended(ctx), ErrNotExecuted)
 	case <-s.done:
@@ -321,18 +354,19 @@ func (s *socket) start(ctx context.Context, x *exchange) error {
 	}
 }
 
-func (s *socket) register(x *exchange) error {
+// register has the answer find the exchange, and tells how many wait for theirs.
+func (s *socket) register(x *exchange) (waiting int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.lost != nil:
-		return s.lostErrorOf(s.lost, true)
+		return 0, s.lostErrorOf(s.lost, true)
 	case x.request == nil:
 		s.hellos = append(s.hellos, x)
 	default:
 		s.waiting[x.id] = x
 	}
-	return nil
+	return len(s.waiting), nil
 }
 
 // forget gives up on an exchange whose message was not handed over. A hello cannot be taken out of its order: what
