@@ -197,7 +197,7 @@ func (c *replicaConn) explain(query string, err error) error {
 }
 
 // setBoth runs PRAGMA foreign_keys = ... here, where it is read, and on the
-// primary, where it counts. A new connection there is as one here is.
+// primary, where it counts for as long as the stream there lives.
 func (c *replicaConn) setBoth(ctx context.Context, query string) error {
 	before, err := c.local.conn.ForeignKeys(ctx)
 	if err == nil {
