@@ -37,6 +37,12 @@
 // fails with text that is not: over WebSocket, it closes the connection with all its streams. In [JSON] an infinity
 // cannot be sent ([ErrNotEncodable]) and arrives as NaN.
 //
+//
+// # Damage on the way
+//
+// Over plain HTTP or WebSocket nothing notices a byte that was changed on the way, and a server runs what it received.
+// Over TLS such a request does not reach it, and the answer is an error of the network like any other.
+//
 // # Replication index
 //
 // libSQL's server says with each result which frame of its log holds what was written, or read: what a replica must
