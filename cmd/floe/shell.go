@@ -25,8 +25,9 @@ func newShell() *cobra.Command {
 		Use:   "shell PATH|URL",
 		Short: "Work on a database, statement by statement",
 		Long: `Shell reads SQL statements and runs them, on the file at PATH, which is made when
-there is none, or on the server at URL. A replica is for reading only, unless --primary
-names its server: then reads run on the file, and writes on the server.
+there is none, or on the server at URL. A replica is for reading only, unless
+--primary names its server: then reads run on the file, and writes on the server.
+PATH may also be a name of the Go driver, such as file:app.db?mode=ro.
 
 On a terminal it edits lines, completes names and keywords with the Tab key, and
 remembers what was typed. Ctrl-C stops the statement that runs, or clears the
