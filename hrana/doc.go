@@ -37,7 +37,6 @@
 // fails with text that is not: over WebSocket, it closes the connection with all its streams. In [JSON] an infinity
 // cannot be sent ([ErrNotEncodable]) and arrives as NaN.
 //
-//
 // # Damage on the way
 //
 // Over plain HTTP or WebSocket nothing notices a byte that was changed on the way, and a server runs what it received.
