@@ -104,6 +104,7 @@ func TestAStatementWithReturningRunsToItsEnd(t *testing.T) {
 		freshTable(t, srv)
 		db := openRemote(t, srv, scheme)
 		for i := range 3 {
+			setLarge(db, insert, i > 0)
 			var x int
 			if err := db.QueryRow(insert, i*10000, 5000).Scan(&x); err != nil || x != i*10000+1 {
 				t.Errorf("first row %d and %v, want %d", x, err, i*10000+1)
