@@ -3,9 +3,11 @@
 package gorm_test
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 	"testing"
 	"time"
 
@@ -293,6 +295,39 @@ func TestAutoMigrateChangesTablesAndKeepsRows(t *testing.T) {
 		}
 		if err := shelves.Migrator().DropColumn(&longShelf{}, "bought"); err != nil {
 			t.Errorf("drop column: %v", err)
+		}
+	})
+}
+
+func TestPreparedStatementsOfADatabaseThatIsOpen(t *testing.T) {
+	const writers, each = 4, 10
+	modes.RunDB(t, func(t *testing.T, sqldb *sql.DB) {
+		db, err := gorm.Open(sqlite.New(sqlite.Config{Conn: sqldb}), &gorm.Config{PrepareStmt: true, Logger: logger.Discard})
+		if err != nil {
+			t.Fatalf("open: %v", err)
+		}
+		if err := db.AutoMigrate(&genre{}); err != nil {
+			t.Fatalf("migrate: %v", err)
+		}
+		var wait sync.WaitGroup
+		for w := range writers {
+			wait.Go(func() {
+				for i := range each {
+					g, back := genre{Name: fmt.Sprintf("%d of writer %d", i, w)}, genre{}
+					err := db.WithContext(t.Context()).Create(&g).Error
+					if err == nil {
+						err = db.WithContext(t.Context()).Take(&back, g.ID).Error
+					}
+					if err != nil || back != g {
+						t.Errorf("read back %+v (%v), want %+v", back, err, g)
+					}
+				}
+			})
+		}
+		wait.Wait()
+		var n int64
+		if err := db.Model(&genre{}).Count(&n).Error; err != nil || n != writers*each {
+			t.Errorf("there are %d genres (%v), want %d", n, err, writers*each)
 		}
 	})
 }
