@@ -3,12 +3,14 @@ package floe
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/internal/nearest"
 )
 
 // setters say what a parameter does, by its name.
@@ -219,31 +221,14 @@ func shownKey(key string) string {
 	return fmt.Sprintf(" %q", key)
 }
 
-// didYouMean names the word nearest to one that is not among those known.
+// didYouMean names the word nearest to one that is not among those known, whatever its case and its underscore in front.
 func didYouMean(word string, known []string) string {
-	slices.Sort(known)
-	best := slices.MinFunc(known, func(a, b string) int { return distance(word, a) - distance(word, b) })
-	return fmt.Sprintf(": did you mean %q?", best)
+	bare := make(map[string]string, len(known))
+	for _, k := range known {
+		bare[bareKey(k)] = k
+	}
+	best := nearest.Word(bareKey(word), slices.Collect(maps.Keys(bare)))
+	return fmt.Sprintf(": did you mean %q?", bare[best])
 }
 
-// distance is how many letters have to be added, removed or replaced between two
-// words, with case and underscores worth less than other letters.
-func distance(a, b string) int {
-	a, b = strings.ToLower(strings.TrimLeft(a, "_")), strings.ToLower(strings.TrimLeft(b, "_"))
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}
+func bareKey(key string) string { return strings.ToLower(strings.TrimLeft(key, "_")) }

@@ -6,6 +6,7 @@ import (
 	"unicode"
 
 	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/internal/nearest"
 )
 
 // maxDistanceLength bounds texts that are compared by character, in characters: the time is the product of the two.
@@ -25,29 +26,8 @@ func sqlLevenshtein(ctx *engine.FuncContext, args []engine.Value) error {
 	if err != nil {
 		return err
 	}
-	ctx.ResultInt64(int64(levenshtein(s, t)))
+	ctx.ResultInt64(int64(nearest.Distance(s, t)))
 	return nil
-}
-
-// levenshtein keeps one row of the table of distances between the beginnings of s and those of t.
-func levenshtein(s, t []rune) int {
-	row := make([]int, len(t)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i, r := range s {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j, u := range t {
-			replaced := diagonal
-			if r != u {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(t)]
 }
 
 func sqlSimilarity(ctx *engine.FuncContext, args []engine.Value) error {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/floedb/floe/internal/nearest"
 )
 
 // argKind is what an argument of a command is, for completion.
@@ -81,7 +83,7 @@ func (sh *Shell) find(word string) (*command, error) {
 	if len(begun) == 1 {
 		return begun[0], nil
 	}
-	return nil, fmt.Errorf("unknown command %s: did you mean .%s? .help lists all", word, nearest(name, sh.commandNames()))
+	return nil, fmt.Errorf("unknown command %s: did you mean .%s? .help lists all", word, nearest.Word(name, sh.commandNames()))
 }
 
 func (sh *Shell) commandNames() (names []string) {
@@ -90,37 +92,6 @@ func (sh *Shell) commandNames() (names []string) {
 		names = append(names, c.aliases...)
 	}
 	return names
-}
-
-// nearest gives the name that takes the fewest letters to add, remove or replace, of those that begin like it if there
-// are any.
-func nearest(word string, names []string) string {
-	return slices.MinFunc(names, func(a, b string) int {
-		return cmp.Or(
-			cmp.Compare(distance(word, a), distance(word, b)),
-			cmp.Compare(a, b),
-		)
-	})
-}
-
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // splitWords splits the text of a command at blanks. Quotes keep blanks, and are doubled to stand for themselves.

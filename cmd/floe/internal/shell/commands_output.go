@@ -8,6 +8,7 @@ import (
 
 	"github.com/floedb/floe/cmd/floe/internal/render"
 	"github.com/floedb/floe/cmd/floe/internal/session"
+	"github.com/floedb/floe/internal/nearest"
 )
 
 // outputCommands say where results go, and how they look.
@@ -64,7 +65,7 @@ func (sh *Shell) setMode(_ context.Context, args []string) error {
 		return err
 	}
 	if !slices.Contains(render.Modes(), args[0]) {
-		return fmt.Errorf("unknown mode %q: did you mean %s?", args[0], nearest(args[0], render.Modes()))
+		return fmt.Errorf("unknown mode %q: did you mean %s?", args[0], nearest.Word(args[0], render.Modes()))
 	}
 	sh.mode = args[0]
 	return nil
