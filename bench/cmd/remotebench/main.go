@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"runtime/pprof"
 	"slices"
 	"strings"
 
@@ -72,15 +71,11 @@ func parseFlags() settings {
 	flag.StringVar(&s.out, "out", "", "directory to write a table and a JSON file of each measure to")
 	flag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile of this process to the file; best with -of and one measure")
 	flag.Parse()
-	s.measures, s.of = split(*which), split(*of)
+	s.measures, s.of = harness.Split(*which), harness.Split(*of)
 	if *quick {
 		s.requests, s.rows, s.reads, s.writes = s.requests/10, s.rows/10, s.reads/10, s.writes/10
 	}
 	return s
-}
-
-func split(list string) []string {
-	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 func run(s settings) error {
@@ -92,7 +87,7 @@ func run(s settings) error {
 			return err
 		}
 	}
-	stop, err := profile(s.profile)
+	stop, err := harness.Profile(s.profile)
 	if err != nil {
 		return err
 	}
@@ -108,18 +103,4 @@ func run(s settings) error {
 		}
 	}
 	return nil
-}
-
-func profile(path string) (stop func(), err error) {
-	if path == "" {
-		return func() {}, nil
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := pprof.StartCPUProfile(f); err != nil {
-		return nil, err
-	}
-	return func() { pprof.StopCPUProfile(); f.Close() }, nil
 }

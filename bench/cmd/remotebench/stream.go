@@ -100,7 +100,7 @@ func runChild(name string, args []string) error {
 		return fmt.Errorf("%d rows of %d: %w", n, want, err)
 	}
 	res := childResult{Seconds: time.Since(begin).Seconds()}
-	if res.PeakMB, err = peakMB(); err != nil {
+	if res.PeakMB, err = harness.PeakMB(); err != nil {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(res)
@@ -126,16 +126,4 @@ func (c client) readAll(url string) (n int, err error) {
 		}
 	}
 	return n, rows.Err()
-}
-
-// peakMB gives the most memory that the process ever had resident, in MB of 10^6 bytes.
-func peakMB() (float64, error) {
-	data, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0, err
-	}
-	_, rest, _ := strings.Cut(string(data), "VmHWM:")
-	number, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
-	kB, err := strconv.ParseFloat(number, 64)
-	return kB * 1024 / 1e6, err
 }

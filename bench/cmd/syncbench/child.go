@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/floedb/floe/bench/harness"
 )
 
 // childEnv, in the environment, makes the command the child of itself that does one first sync of the contestant
@@ -35,7 +35,7 @@ func runChild(name string, args []string) error {
 	}
 	res := childResult{Seconds: time.Since(begin).Seconds()}
 	// Before the check below, whose memory does not count.
-	if res.PeakMB, err = peakMB(); err != nil {
+	if res.PeakMB, err = harness.PeakMB(); err != nil {
 		return err
 	}
 	if db, ok := c.(replica); ok {
@@ -56,22 +56,6 @@ func rowsOf(db replica) (int64, error) {
 	}
 	defer r.close()
 	return r.count()
-}
-
-// peakMB gives the most memory that the process ever had resident, in MB of 10^6 bytes. The kernel counts the
-// program's own text and every mapped file page with it.
-func peakMB() (float64, error) {
-	data, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(data)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kb, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 64)
-			return kb * 1024 / 1e6, err
-		}
-	}
-	return 0, errors.New("/proc/self/status has no VmHWM")
 }
 
 // inChild runs a first sync in a child process.

@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"runtime/pprof"
 	"slices"
 	"strings"
 
@@ -96,12 +95,8 @@ func parseFlags() settings {
 	flag.StringVar(&c.out, "out", "", "directory to write a table and a JSON file of each measure to")
 	flag.StringVar(&c.cpuprofile, "cpuprofile", "", "write a CPU profile of this process to the file; best with -of floe and one measure")
 	flag.Parse()
-	c.measures, c.of, c.variants, c.memoryOf = split(*which), split(*of), split(*variants), split(*memoryOf)
+	c.measures, c.of, c.variants, c.memoryOf = harness.Split(*which), harness.Split(*of), harness.Split(*variants), harness.Split(*memoryOf)
 	return c
-}
-
-func split(list string) []string {
-	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // run runs the measures asked for and reports each as it ends.
@@ -109,7 +104,7 @@ func run(c settings) error {
 	if c.runs < 1 || c.memoryRuns < 1 || c.readers < 1 {
 		return errors.New("-runs, -memory-runs and -readers must be at least 1")
 	}
-	stop, err := profile(c.cpuprofile)
+	stop, err := harness.Profile(c.cpuprofile)
 	if err != nil {
 		return err
 	}
@@ -129,18 +124,4 @@ func run(c settings) error {
 // hosted is the measure with its settings.
 func (m measure) hosted(c settings) harness.Measure {
 	return harness.Measure{Name: m.name, Run: func(h *harness.Host, emit func(harness.Result)) error { return m.run(h, c, emit) }}
-}
-
-func profile(path string) (stop func(), err error) {
-	if path == "" {
-		return func() {}, nil
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := pprof.StartCPUProfile(f); err != nil {
-		return nil, err
-	}
-	return func() { pprof.StopCPUProfile(); f.Close() }, nil
 }
