@@ -1,12 +1,14 @@
 package hrana
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
@@ -27,7 +29,16 @@ func startTLS(t *testing.T, srv *sqldtest.Server) (addr string, trusting *tls.Co
 	}
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	proxy.ErrorLog = log.New(io.Discard, "", 0)
-	front := httptest.NewUnstartedServer(proxy)
+	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The whole request first: an answer that begins before the transport has seen the end of a request breaks its
+		// connection, and the head of a cursor's answer is quick.
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		proxy.ServeHTTP(w, r)
+	}))
 	front.Config.ErrorLog = proxy.ErrorLog
 	front.StartTLS()
 	t.Cleanup(front.Close)
