@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -85,6 +86,32 @@ func TestBadServersChangeNothing(t *testing.T) {
 				unchanged(t, filepath.Dir(path), before)
 			}
 		})
+	}
+}
+
+// TestRedirectsAreNotFollowed has the token go to the server of the URL only.
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	var strayed atomic.Int32
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { strayed.Add(1) }))
+	t.Cleanup(other.Close)
+	for _, status := range []int{http.StatusFound, http.StatusTemporaryRedirect} {
+		srv := httptest.NewServer(http.RedirectHandler(other.URL, status))
+		t.Cleanup(srv.Close)
+		for what, opts := range map[string][]floe.Option{
+			"own client":   {floe.WithAuthToken("secret")},
+			"given client": {floe.WithAuthToken("secret"), floe.WithHTTPClient(&http.Client{})},
+		} {
+			r, err := floe.OpenReplica(limit(t), newPath(t), srv.URL, opts...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = r.Sync(limit(t))
+			wantErrorIs(t, err, floe.ErrNotLibSQL)
+			if err == nil || !strings.Contains(err.Error(), "redirect") || strayed.Load() != 0 {
+				t.Errorf("%s, status %d: %v, and %d requests to where it leads, want an error and none", what, status, err, strayed.Load())
+			}
+			closeReplica(t, r)
+		}
 	}
 }
 

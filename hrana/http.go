@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/floedb/floe/internal/authtoken"
 )
 
 // httpTransport is the protocol over HTTP: "Hrana over HTTP" in
@@ -25,7 +27,7 @@ type httpTransport struct {
 	base   *url.URL
 	header http.Header
 	client *http.Client
-	tokens *tokens
+	tokens *authtoken.Tokens
 	gzip   bool
 
 	negotiated atomic.Pointer[dialect]
@@ -54,7 +56,7 @@ const (
 
 func newHTTPTransport(base *url.URL, cfg *config) *httpTransport {
 	t := &httpTransport{
-		cfg: cfg, base: base, header: cfg.header(), tokens: newTokens(cfg), lock: make(chan struct{}, 1),
+		cfg: cfg, base: base, header: cfg.header(), tokens: authtoken.New(cfg.token, cfg.tokenSource), lock: make(chan struct{}, 1),
 		gzip: !isLoopback(base.Hostname()),
 	}
 	if cfg.compression != nil {
@@ -96,9 +98,9 @@ func (t *httpTransport) close() error {
 }
 
 func (t *httpTransport) reauthenticate(ctx context.Context) error {
-	token, err := t.tokens.get(ctx)
+	token, err := t.tokens.Get(ctx)
 	if err == nil {
-		_, err = t.tokens.renew(ctx, token)
+		_, err = t.tokens.Renew(ctx, token)
 	}
 	return err
 }
@@ -179,7 +181,7 @@ type answer struct {
 // send makes a call. A call is made again only when the server is known not to have run it: when it refused the
 // token and there is a new one, and when it answered 429 to one without a baton.
 func (t *httpTransport) send(ctx context.Context, c *call) (*answer, error) {
-	token, err := t.tokenFor(ctx, c.url, t.tokens.get)
+	token, err := t.tokenFor(ctx, c.url, t.tokens.Get)
 	if err != nil {
 		return nil, mark(err, ErrNotExecuted)
 	}
@@ -189,7 +191,7 @@ func (t *httpTransport) send(ctx context.Context, c *call) (*answer, error) {
 		if err == nil || attempt == maxAttempts {
 			return res, err
 		}
-		renew := func(ctx context.Context) (string, error) { return t.tokens.renew(ctx, token) }
+		renew := func(ctx context.Context) (string, error) { return t.tokens.Renew(ctx, token) }
 		switch statusOf(err) {
 		case http.StatusUnauthorized:
 			other, renewErr := t.tokenFor(ctx, c.url, renew)
@@ -399,7 +401,7 @@ func foreign(status int, kind string, body io.Reader, token string) error {
 	b, _ := io.ReadAll(io.LimitReader(body, errorBody)) // half an answer says more than none
 	e := &HTTPError{Status: status, ContentType: kind}
 	e.Message, e.Code = errorIn(kind, b)
-	e.Message = redact(e.Message, token)
+	e.Message = authtoken.Redact(e.Message, token)
 	return e
 }
 

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/floedb/floe/internal/authtoken"
 )
 
 // Defaults of the options.
@@ -24,8 +26,8 @@ const (
 type Option func(*config)
 
 type config struct {
-	token        func(context.Context) (string, error) // nil without one
-	rotates      bool                                  // token can give another one
+	token        string
+	tokenSource  authtoken.Source // nil for a token that stays
 	namespace    string
 	encoding     Encoding // 0 is the best one that the server has
 	maxVersion   int
@@ -48,19 +50,14 @@ func defaults() config {
 
 // WithAuthToken has every request carry the token. An empty one is none.
 func WithAuthToken(token string) Option {
-	return func(c *config) {
-		c.token, c.rotates = nil, false
-		if token != "" {
-			c.token = func(context.Context) (string, error) { return token, nil }
-		}
-	}
+	return func(c *config) { c.token, c.tokenSource = token, nil }
 }
 
 // WithTokenSource has every request carry the token that source gives. It is called before the first request, again
 // when the server refuses a token (the request is then sent once more, with the new one) and by
 // [Client.Reauthenticate], by one goroutine at a time.
 func WithTokenSource(source func(context.Context) (string, error)) Option {
-	return func(c *config) { c.token, c.rotates = source, true }
+	return func(c *config) { c.tokenSource = source }
 }
 
 // WithNamespace names the database on a server that has several and is not reached by a host name of its own.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/floedb/floe/internal/authtoken"
 )
 
 // socket is one WebSocket with any number of streams on it. Three goroutines serve it until it is lost: one writes
@@ -296,7 +298,7 @@ func (s *socket) hello(ctx context.Context, token string) error {
 		return err
 	}
 	if env.kind == MsgHelloError {
-		env.err.Message = redact(env.err.Message, token)
+		env.err.Message = authtoken.Redact(env.err.Message, token)
 		return mark(env.err, ErrUnauthorized)
 	}
 	s.mu.Lock()

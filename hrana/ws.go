@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+
+	"github.com/floedb/floe/internal/authtoken"
 )
 
 // wsTransport is the protocol over WebSocket: "Hrana over WebSocket" in
@@ -19,7 +21,7 @@ type wsTransport struct {
 	base   *url.URL
 	header http.Header
 	client *http.Client
-	tokens *tokens
+	tokens *authtoken.Tokens
 
 	lock   chan struct{} // has an element while a goroutine makes a socket
 	mu     sync.Mutex
@@ -29,7 +31,7 @@ type wsTransport struct {
 
 func newWSTransport(base *url.URL, cfg *config) *wsTransport {
 	return &wsTransport{
-		cfg: cfg, base: base, header: cfg.header(), client: newHTTPClient(cfg), tokens: newTokens(cfg),
+		cfg: cfg, base: base, header: cfg.header(), client: newHTTPClient(cfg), tokens: authtoken.New(cfg.token, cfg.tokenSource),
 		lock: make(chan struct{}, 1),
 	}
 }
@@ -88,7 +90,7 @@ func (t *wsTransport) use(s *socket) error {
 
 // dial makes a socket. When the server refuses the token it is tried once more with a new one.
 func (t *wsTransport) dial(ctx context.Context) (*socket, error) {
-	token, err := t.tokens.get(ctx)
+	token, err := t.tokens.Get(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +98,7 @@ func (t *wsTransport) dial(ctx context.Context) (*socket, error) {
 	if !errors.Is(err, ErrUnauthorized) {
 		return s, err
 	}
-	other, renewErr := t.tokens.renew(ctx, token)
+	other, renewErr := t.tokens.Renew(ctx, token)
 	if renewErr != nil {
 		return nil, fmt.Errorf("%w; and then: %w", err, renewErr)
 	}
@@ -107,9 +109,9 @@ func (t *wsTransport) dial(ctx context.Context) (*socket, error) {
 }
 
 func (t *wsTransport) reauthenticate(ctx context.Context) error {
-	token, err := t.tokens.get(ctx)
+	token, err := t.tokens.Get(ctx)
 	if err == nil {
-		token, err = t.tokens.renew(ctx, token)
+		token, err = t.tokens.Renew(ctx, token)
 	}
 	s := t.current()
 	if err != nil || s == nil {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/floedb/floe/frames"
+	"github.com/floedb/floe/internal/authtoken"
 )
 
 // servicePath is where the replication service lives on a server's HTTP port.
@@ -46,7 +47,7 @@ type Remote struct {
 type client struct {
 	base      string
 	namespace string
-	tokens    *authTokens
+	tokens    *authtoken.Tokens
 	http      *http.Client
 	session   atomic.Pointer[string]
 	bytes     atomic.Int64 // received, envelopes included
@@ -59,8 +60,8 @@ func newClient(r Remote) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := newAuthTokens(r)
-	if err != nil {
+	tokens := authtoken.New(r.AuthToken, r.TokenSource)
+	if err := authtoken.Check(r.AuthToken); err != nil {
 		return nil, err
 	}
 	c := &client{base: base, namespace: r.Namespace, tokens: tokens, http: r.HTTPClient, patience: patience}
@@ -70,9 +71,13 @@ func newClient(r Remote) (*client, error) {
 	if c.http != nil && c.http.Timeout != 0 {
 		return nil, fmt.Errorf("the HTTP client has a timeout of %v, which would end every live stream; bound the calls by their contexts", c.http.Timeout)
 	}
-	if c.http == nil {
-		c.http = &http.Client{Transport: defaultTransport()}
+	own := http.Client{Transport: defaultTransport()}
+	if c.http != nil {
+		own = *c.http
 	}
+	// A redirect is an answer: following one would send the token to whoever it names.
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c.http = &own
 	return c, nil
 }
 
@@ -241,7 +246,7 @@ func (c *client) call(ctx context.Context, method string, msg []byte, patience t
 // send sends a request, and sends it once more when the server refuses the token
 // and there is another one.
 func (c *client) send(ctx context.Context, method string, msg []byte, watch *silence) (*answer, error) {
-	token, err := c.tokens.get(ctx)
+	token, err := c.tokens.Get(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", method, err)
 	}
@@ -249,7 +254,7 @@ func (c *client) send(ctx context.Context, method string, msg []byte, watch *sil
 	if !errors.Is(err, ErrAuth) {
 		return a, err
 	}
-	other, renewErr := c.tokens.renew(ctx, token)
+	other, renewErr := c.tokens.Renew(ctx, token)
 	if renewErr != nil {
 		return nil, fmt.Errorf("%w; and then: %w", err, renewErr)
 	}
@@ -270,13 +275,13 @@ func (c *client) sendOnce(ctx context.Context, method string, msg []byte, token 
 	if err != nil {
 		return nil, c.describe(method, watch.reason(err))
 	}
-	if err := checkResponse(method, res); err != nil {
+	if err := checkResponse(method, res, token); err != nil {
 		// What little an error answer holds is read, so that its connection lives on.
 		_, _ = io.CopyN(io.Discard, res.Body, 4<<10)
 		res.Body.Close()
 		return nil, err
 	}
-	a := &answer{body: res.Body, counter: &c.bytes, watch: watch}
+	a := &answer{body: res.Body, token: token, counter: &c.bytes, watch: watch}
 	a.r = bufio.NewReaderSize(countingReader{a}, 64<<10)
 	a.env = frames.NewEnvelopeReader(a.r)
 	return a, nil
@@ -303,25 +308,29 @@ func (c *client) request(ctx context.Context, method string, msg []byte, token s
 }
 
 // checkResponse tells an answer of the replication service from any other, and
-// gives the error of one that failed before its first message.
-func checkResponse(method string, res *http.Response) error {
+// gives the error of one that failed before its first message, without the token.
+func checkResponse(method string, res *http.Response, token string) error {
 	if code := res.Header.Get("grpc-status"); code != "" && code != "0" {
 		s, err := frames.ParseStatus(code, res.Header.Get("grpc-message"))
 		if err != nil {
 			return fmt.Errorf("%s: %w: %w", method, ErrNotLibSQL, err)
 		}
+		s.Message = authtoken.Redact(s.Message, token)
 		return statusError(method, s)
 	}
+	status := authtoken.Redact(res.Status, token)
 	switch {
 	case res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden:
-		return fmt.Errorf("%s: %w (HTTP status %s)", method, ErrAuth, res.Status)
+		return fmt.Errorf("%s: %w (HTTP status %s)", method, ErrAuth, status)
 	case res.StatusCode == http.StatusTooManyRequests || res.StatusCode >= 500:
-		return fmt.Errorf("%s: HTTP status %s", method, res.Status)
+		return fmt.Errorf("%s: HTTP status %s", method, status)
+	case res.StatusCode/100 == 3:
+		return fmt.Errorf("%s: %w: HTTP status %s: a redirect, which is not followed; give the URL it leads to", method, ErrNotLibSQL, status)
 	case res.StatusCode != http.StatusOK:
-		return fmt.Errorf("%s: %w: HTTP status %s", method, ErrNotLibSQL, res.Status)
+		return fmt.Errorf("%s: %w: HTTP status %s", method, ErrNotLibSQL, status)
 	}
 	if ct := res.Header.Get("content-type"); !strings.HasPrefix(ct, "application/grpc") {
-		return fmt.Errorf("%s: %w: it answers %q where the replication protocol is expected", method, ErrNotLibSQL, ct)
+		return fmt.Errorf("%s: %w: it answers %q where the replication protocol is expected", method, ErrNotLibSQL, authtoken.Redact(ct, token))
 	}
 	return nil
 }
@@ -378,6 +387,7 @@ func (c *client) describe(method string, err error) error {
 // answer is the body of one answer.
 type answer struct {
 	body    io.ReadCloser
+	token   string // the request's
 	r       *bufio.Reader
 	env     *frames.EnvelopeReader
 	counter *atomic.Int64
@@ -426,6 +436,7 @@ func (a *answer) next() (uint32, error) {
 		return 0, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	if s.Code != 0 {
+		s.Message = authtoken.Redact(s.Message, a.token)
 		return 0, &trailerError{s}
 	}
 	return 0, io.EOF
