@@ -130,8 +130,12 @@ func (c *readerCrew) keptConn(r *floe.Replica) func() error {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	conn.SetBusyTimeout(0) // it never has to wait for a sync
 	c.t.Cleanup(func() { conn.Close() })
+	// The first of all connections to a file reads its WAL, which those of the same moment wait for.
+	if err := readLedger(context.Background(), conn.Conn); err != nil {
+		c.t.Fatal(err)
+	}
+	conn.SetBusyTimeout(0) // from here on it never has to wait: for no sync either
 	return func() error { return readLedger(context.Background(), conn.Conn) }
 }
 
