@@ -48,7 +48,8 @@ func WithNamespace(name string) Option {
 }
 
 // WithHTTPClient makes requests through client, for certificates, proxies or
-// dialers of one's own. Its Timeout must be zero. Connections of [database/sql] to
+// dialers of one's own. Its Timeout must be zero, and its CheckRedirect is not
+// called: no redirect is followed, which could take the token along. Connections of [database/sql] to
 // a server use its Transport alone, over WebSocket for the first request.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) { c.Remote.HTTPClient = client }

@@ -38,7 +38,7 @@ type Remote struct {
 	// Namespace is the database on the server; "default" when empty.
 	Namespace string
 	// HTTPClient, when not nil, makes the requests. Its Timeout must be zero:
-	// requests may last as long as the replica lives.
+	// requests may last as long as the replica lives. No redirect is followed.
 	HTTPClient *http.Client
 }
 
