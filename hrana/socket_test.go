@@ -221,3 +221,140 @@ func TestServerIsUsedByManyStreamsAtOnce(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+// stall has nobody write on the socket of a stream until the function that it gives is called.
+func stall(s *Stream) (sock *socket, release func()) {
+	sock = s.conn.(*wsStream).socket
+	sock.writing <- struct{}{}
+	return sock, func() { <-sock.writing }
+}
+
+func TestAStreamThatWasNotOpenedIsNotClosed(t *testing.T) {
+	srv := sqldtest.Start(t)
+	c := variants[3].open(t, srv.Addr)
+	s := openStream(t, c)
+	mustExecute(t, s, "BEGIN")
+	sock, release := stall(s)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	_, err := c.OpenStream(ctx)
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrNotExecuted) {
+		t.Errorf("opening a stream: %v, want DeadlineExceeded and ErrNotExecuted", err)
+	}
+	for deadline := time.Now().Add(100 * time.Millisecond); sock.queued.Load() < 2 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond) // what is to be sent besides
+	}
+	release()
+	for range 5 {
+		mustExecute(t, s, "SELECT 1")
+	}
+	mustExecute(t, s, "COMMIT")
+}
+
+// A batch runs once its cursor is open, whatever becomes of the requests for its entries.
+func TestAnOpenCursorHasRunItsBatch(t *testing.T) {
+	srv := sqldtest.Start(t)
+	insert := Batch{Steps: []BatchStep{{Stmt: Stmt{SQL: "INSERT INTO t VALUES(1)"}}}}
+	for _, end := range []struct {
+		name string
+		end  func(sock *socket, cancel func())
+		want error
+	}{
+		{"context", func(_ *socket, cancel func()) { cancel() }, context.Canceled},
+		{"connection", func(sock *socket, _ func()) { sock.lose(errNoPong) }, ErrStreamClosed},
+	} {
+		t.Run(end.name, func(t *testing.T) {
+			srv.Exec(t, "DROP TABLE IF EXISTS t", "CREATE TABLE t(x)")
+			s := openStream(t, variants[3].open(t, srv.Addr))
+			ctx, cancel := context.WithCancel(testContext(t))
+			defer cancel()
+			ws := s.conn.(*wsStream)
+			e := &wsEntries{ctx: ctx, stream: ws, socket: ws.socket, id: ws.socket.lastCursor.Add(1)}
+			if err := e.open(&Request{Kind: ReqOpenCursor, StreamID: ws.id, CursorID: e.id, Batch: &insert}); err != nil {
+				t.Fatal(err)
+			}
+			_, release := stall(s)
+			if err := e.fetch(); err != nil { // is on its way to be written
+				t.Fatal(err)
+			}
+			end.end(ws.socket, cancel)
+			if err := e.next(&CursorEntry{}); !errors.Is(err, end.want) || errors.Is(err, ErrNotExecuted) {
+				t.Errorf("with a request that was not written: %v, want %v and not ErrNotExecuted", err, end.want)
+			}
+			if err := e.fetch(); !errors.Is(err, end.want) || errors.Is(err, ErrNotExecuted) {
+				t.Errorf("with a request that was not taken: %v, want %v and not ErrNotExecuted", err, end.want)
+			}
+			release()
+			if err := e.close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// endsAt is a context that ends with the call of Done that has this number.
+type endsAt struct {
+	context.Context
+	calls int
+	end   func()
+}
+
+func (e *endsAt) Done() <-chan struct{} {
+	if e.calls--; e.calls == 0 {
+		e.end()
+	}
+	return e.Context.Done()
+}
+
+func TestACursorWithoutItsFirstEntriesGivesTheStreamBack(t *testing.T) {
+	srv := sqldtest.Start(t)
+	s := openStream(t, variants[3].open(t, srv.Addr))
+	mustExecute(t, s, "CREATE TABLE t(x)")
+	sock := s.conn.(*wsStream).socket
+	sock.queued.Add(1) // everything goes through the queue
+	defer sock.queued.Add(-1)
+	ctx, cancel := context.WithCancel(testContext(t))
+	defer cancel()
+	const sendFetch = 3 // after the request to open and its answer
+	release := func() {}
+	_, err := s.Cursor(&endsAt{ctx, sendFetch, func() {
+		_, release = stall(s)
+		sock.queued.Add(1)
+		x := &exchange{}
+		x.state.Store(givenUp)
+		sock.queue <- x // the goroutine that takes from the queue waits
+		cancel()
+	}}, Batch{Steps: []BatchStep{{Stmt: Stmt{SQL: "INSERT INTO t VALUES(1)"}}}})
+	release()
+	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrNotExecuted) {
+		t.Errorf("opening the cursor: %v, want Canceled and not ErrNotExecuted", err)
+	}
+	soon, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	res, err := s.Execute(soon, Stmt{SQL: "SELECT count(*) FROM t"})
+	if err != nil || res.Rows[0][0].Int64() != 1 {
+		t.Errorf("the next request: %v, %v, want a count of 1", res, err)
+	}
+}
+
+func TestACursorThatIsGivenUpWhileItOpensGivesTheStreamBack(t *testing.T) {
+	srv := sqldtest.Start(t)
+	s := openStream(t, variants[3].open(t, srv.Addr))
+	const slow = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c LIMIT 1000000) SELECT count(*) FROM c"
+	impatient, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := s.Execute(impatient, Stmt{SQL: slow}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("a slow statement: %v, want DeadlineExceeded", err)
+	}
+	impatient, cancel = context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	// Waits at the server for the statement.
+	if _, err := s.Cursor(impatient, Batch{Steps: []BatchStep{{Stmt: Stmt{SQL: "SELECT 1"}}}}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("a cursor behind it: %v, want DeadlineExceeded", err)
+	}
+	soon, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if _, err := s.Execute(soon, Stmt{SQL: "SELECT 2"}); err != nil {
+		t.Errorf("the next request: %v", err)
+	}
+}

@@ -141,7 +141,8 @@ func (t *wsTransport) open(ctx context.Context) (*wsStream, error) {
 	s := &wsStream{socket: sock, id: sock.lastStream.Add(1)}
 	_, err = sock.call(ctx, &Request{Kind: ReqOpenStream, StreamID: s.id})
 	if err != nil {
-		if sock.err() == nil {
+		// libSQL's server closes the whole connection on a request to close a stream that it does not know.
+		if !errors.Is(err, ErrNotExecuted) && sock.err() == nil {
 			sock.tell(ctx, &Request{Kind: ReqCloseStream, StreamID: s.id})
 		}
 		return nil, err
@@ -154,6 +155,7 @@ type wsStream struct {
 	socket *socket
 	id     int32
 	sqls   map[StoredID]bool // those stored by the stream: the server keeps them for the whole socket
+	freed  chan struct{}     // closed once the request to close a cursor is on its way; nil if there is none
 
 	mu     sync.Mutex // for Err, which may be called at any time
 	closed bool
@@ -178,8 +180,8 @@ func (s *wsStream) err() error {
 }
 
 func (s *wsStream) do(ctx context.Context, r *Request) (*Response, error) {
-	if err := s.err(); err != nil {
-		return nil, s.unusable(err)
+	if err := s.ready(ctx); err != nil {
+		return nil, err
 	}
 	r.StreamID = s.id
 	res, err := s.socket.call(ctx, r)
@@ -187,6 +189,25 @@ func (s *wsStream) do(ctx context.Context, r *Request) (*Response, error) {
 		s.noteSQL(r)
 	}
 	return res, err
+}
+
+// ready waits until a cursor is closed that was given up. libSQL's server takes the requests of a stream in their order
+// and has them wait for an open cursor, so one that is sent before the cursor is closed stops the stream for good.
+func (s *wsStream) ready(ctx context.Context) error {
+	if s.freed != nil {
+		ctx, cancel := s.socket.timed(ctx)
+		defer cancel()
+		select {
+		case <-s.freed:
+			s.freed = nil
+		case <-ctx.Done():
+			return mark(ended(ctx), ErrNotExecuted)
+		}
+	}
+	if err := s.err(); err != nil {
+		return s.unusable(err)
+	}
+	return nil
 }
 
 // unusable is the error of a call on a stream that can no longer be used.
@@ -211,6 +232,7 @@ func (s *wsStream) close(ctx context.Context) error {
 	if s.err() != nil {
 		return nil
 	}
+	err := s.ready(ctx)
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
@@ -218,25 +240,35 @@ func (s *wsStream) close(ctx context.Context) error {
 		s.socket.tell(ctx, &Request{Kind: ReqCloseSQL, Stmt: &Stmt{SQLID: id}})
 	}
 	r := &Request{Kind: ReqCloseStream, StreamID: s.id}
-	_, err := s.socket.call(ctx, r)
+	if err == nil {
+		_, err = s.socket.call(ctx, r)
+	}
 	if errors.Is(err, ErrNotExecuted) && s.socket.err() == nil {
-		s.socket.tell(ctx, r) // the context was over, but the stream is to be closed
+		go s.closeLater(r) // the context was over, but the stream is to be closed
 	}
 	return err
+}
+
+func (s *wsStream) closeLater(r *Request) {
+	if s.freed != nil {
+		<-s.freed
+	}
+	_, _ = s.socket.call(context.Background(), r)
 }
 
 // fetchEntries is how many entries of a cursor are asked for at a time. The server sends fewer when they are large.
 const fetchEntries = 1000
 
 func (s *wsStream) cursor(ctx context.Context, b *Batch) (entries, error) {
-	if err := s.err(); err != nil {
-		return nil, s.unusable(err)
+	if err := s.ready(ctx); err != nil {
+		return nil, err
 	}
-	e := &wsEntries{ctx: ctx, socket: s.socket, id: s.socket.lastCursor.Add(1)}
+	e := &wsEntries{ctx: ctx, stream: s, socket: s.socket, id: s.socket.lastCursor.Add(1)}
 	if err := e.open(&Request{Kind: ReqOpenCursor, StreamID: s.id, CursorID: e.id, Batch: b}); err != nil {
 		return nil, err
 	}
 	if err := e.fetch(); err != nil {
+		_ = e.close() // with it open, everything else on the stream would wait
 		return nil, err
 	}
 	return e, nil
@@ -245,6 +277,7 @@ func (s *wsStream) cursor(ctx context.Context, b *Batch) (entries, error) {
 // wsEntries reads the entries of a cursor. While it gives those of one answer, the next one is on its way.
 type wsEntries struct {
 	ctx    context.Context // of the cursor
+	stream *wsStream
 	socket *socket
 	id     int32
 	list   []CursorEntry
@@ -263,21 +296,27 @@ func (e *wsEntries) open(r *Request) error {
 	}
 	_, err = e.socket.response(ctx, x)
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ErrNotExecuted) {
-		go e.closeOnceOpen(x)
+		e.closeLater(x)
 	}
 	return err
 }
 
-// closeOnceOpen closes a cursor that nobody waits for any more.
-func (e *wsEntries) closeOnceOpen(x *exchange) {
-	if _, err := e.socket.response(context.WithoutCancel(e.ctx), x); err == nil {
-		e.closeLater()
+func (e *wsEntries) fetch() error {
+	x, err := e.socket.send(e.ctx, &Request{Kind: ReqFetchCursor, CursorID: e.id, MaxCount: fetchEntries})
+	if err != nil {
+		return ofOpenCursor(err)
 	}
+	e.ahead = x
+	return nil
 }
 
-func (e *wsEntries) fetch() error {
-	var err error
-	e.ahead, err = e.socket.send(e.ctx, &Request{Kind: ReqFetchCursor, CursorID: e.id, MaxCount: fetchEntries})
+// ofOpenCursor is the error of a request for entries: that this was not sent says nothing about the batch, which runs
+// since the cursor was opened.
+func ofOpenCursor(err error) error {
+	var m *marked
+	if errors.Is(err, ErrNotExecuted) && errors.As(err, &m) {
+		return m.error
+	}
 	return err
 }
 
@@ -300,7 +339,7 @@ func (e *wsEntries) receive() error {
 	e.ahead = nil
 	res, err := e.socket.response(e.ctx, x)
 	if err != nil {
-		return err
+		return ofOpenCursor(err)
 	}
 	e.list = res.Entries
 	if res.Done {
@@ -316,7 +355,7 @@ func (e *wsEntries) close() error {
 	}
 	_, err := e.socket.send(e.ctx, &Request{Kind: ReqCloseCursor, CursorID: e.id})
 	if errors.Is(err, ErrNotExecuted) && e.socket.err() == nil {
-		e.closeLater()
+		e.closeLater(nil)
 		return nil
 	}
 	return err
@@ -324,7 +363,19 @@ func (e *wsEntries) close() error {
 
 func (e *wsEntries) unfinished() bool { return e.ahead != nil }
 
-// closeLater closes the cursor though its context is over.
-func (e *wsEntries) closeLater() {
-	e.socket.tell(e.ctx, &Request{Kind: ReqCloseCursor, CursorID: e.id})
+// closeLater closes the cursor though its context is over, after the answer to opening, if that is still to come. Other
+// requests of the stream wait for it.
+func (e *wsEntries) closeLater(opening *exchange) {
+	freed := make(chan struct{})
+	e.stream.freed = freed
+	go func() {
+		defer close(freed)
+		ctx := context.WithoutCancel(e.ctx)
+		if opening != nil {
+			if _, err := e.socket.response(ctx, opening); err != nil {
+				return // it was not opened
+			}
+		}
+		_, _ = e.socket.send(ctx, &Request{Kind: ReqCloseCursor, CursorID: e.id})
+	}()
 }
