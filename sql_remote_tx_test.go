@@ -501,12 +501,14 @@ func TestAnExpiredRemoteStreamIsReplaced(t *testing.T) {
 	}
 }
 
+// Each server writes less here than it takes for a checkpoint: one in between writers can leave libSQL's server with a
+// lock that nobody holds and nobody gets, as docs/remote.md tells.
 func TestManyGoroutinesShareARemoteDatabase(t *testing.T) {
-	srv := sqldtest.Start(t)
 	eachScheme(t, func(t *testing.T, scheme string) {
+		srv := sqldtest.Start(t)
 		freshTable(t, srv)
 		db := openRemote(t, srv, scheme)
-		const goroutines, rounds = 16, 20
+		const goroutines, rounds = 16, 10
 		var wg sync.WaitGroup
 		for g := range goroutines {
 			wg.Go(func() {
