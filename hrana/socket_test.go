@@ -269,7 +269,7 @@ func TestAnOpenCursorHasRunItsBatch(t *testing.T) {
 			ctx, cancel := context.WithCancel(testContext(t))
 			defer cancel()
 			ws := s.conn.(*wsStream)
-			e := &wsEntries{ctx: ctx, stream: ws, socket: ws.socket, id: ws.socket.lastCursor.Add(1)}
+			e := &wsEntries{ctx: ctx, stream: ws, id: ws.socket.lastCursor.Add(1)}
 			if err := e.open(&Request{Kind: ReqOpenCursor, StreamID: ws.id, CursorID: e.id, Batch: &insert}); err != nil {
 				t.Fatal(err)
 			}

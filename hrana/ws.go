@@ -263,7 +263,7 @@ func (s *wsStream) cursor(ctx context.Context, b *Batch) (entries, error) {
 	if err := s.ready(ctx); err != nil {
 		return nil, err
 	}
-	e := &wsEntries{ctx: ctx, stream: s, socket: s.socket, id: s.socket.lastCursor.Add(1)}
+	e := &wsEntries{ctx: ctx, stream: s, id: s.socket.lastCursor.Add(1)}
 	if err := e.open(&Request{Kind: ReqOpenCursor, StreamID: s.id, CursorID: e.id, Batch: b}); err != nil {
 		return nil, err
 	}
@@ -278,7 +278,6 @@ func (s *wsStream) cursor(ctx context.Context, b *Batch) (entries, error) {
 type wsEntries struct {
 	ctx    context.Context // of the cursor
 	stream *wsStream
-	socket *socket
 	id     int32
 	list   []CursorEntry
 	ahead  *exchange // nil behind the last one
@@ -288,13 +287,13 @@ type wsEntries struct {
 // does not know a cursor whose batch it could not parse, and closes the whole connection on such a request. No id is
 // used twice.
 func (e *wsEntries) open(r *Request) error {
-	ctx, cancel := e.socket.timed(e.ctx)
+	ctx, cancel := e.stream.socket.timed(e.ctx)
 	defer cancel()
-	x, err := e.socket.send(ctx, r)
+	x, err := e.stream.socket.send(ctx, r)
 	if err != nil {
 		return err
 	}
-	_, err = e.socket.response(ctx, x)
+	_, err = e.stream.socket.response(ctx, x)
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ErrNotExecuted) {
 		e.closeLater(x)
 	}
@@ -302,7 +301,7 @@ func (e *wsEntries) open(r *Request) error {
 }
 
 func (e *wsEntries) fetch() error {
-	x, err := e.socket.send(e.ctx, &Request{Kind: ReqFetchCursor, CursorID: e.id, MaxCount: fetchEntries})
+	x, err := e.stream.socket.send(e.ctx, &Request{Kind: ReqFetchCursor, CursorID: e.id, MaxCount: fetchEntries})
 	if err != nil {
 		return ofOpenCursor(err)
 	}
@@ -337,7 +336,7 @@ func (e *wsEntries) next(entry *CursorEntry) error {
 func (e *wsEntries) receive() error {
 	x := e.ahead
 	e.ahead = nil
-	res, err := e.socket.response(e.ctx, x)
+	res, err := e.stream.socket.response(e.ctx, x)
 	if err != nil {
 		return ofOpenCursor(err)
 	}
@@ -350,11 +349,11 @@ func (e *wsEntries) receive() error {
 
 // close does not wait for the answer: the server takes requests in their order, and the cursor is gone for the next one.
 func (e *wsEntries) close() error {
-	if e.socket.err() != nil {
+	if e.stream.socket.err() != nil {
 		return nil // the server closes it with the connection
 	}
-	_, err := e.socket.send(e.ctx, &Request{Kind: ReqCloseCursor, CursorID: e.id})
-	if errors.Is(err, ErrNotExecuted) && e.socket.err() == nil {
+	_, err := e.stream.socket.send(e.ctx, &Request{Kind: ReqCloseCursor, CursorID: e.id})
+	if errors.Is(err, ErrNotExecuted) && e.stream.socket.err() == nil {
 		e.closeLater(nil)
 		return nil
 	}
@@ -372,10 +371,10 @@ func (e *wsEntries) closeLater(opening *exchange) {
 		defer close(freed)
 		ctx := context.WithoutCancel(e.ctx)
 		if opening != nil {
-			if _, err := e.socket.response(ctx, opening); err != nil {
+			if _, err := e.stream.socket.response(ctx, opening); err != nil {
 				return // it was not opened
 			}
 		}
-		_, _ = e.socket.send(ctx, &Request{Kind: ReqCloseCursor, CursorID: e.id})
+		_, _ = e.stream.socket.send(ctx, &Request{Kind: ReqCloseCursor, CursorID: e.id})
 	}()
 }
