@@ -2,6 +2,7 @@ package floe
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -72,6 +73,13 @@ func WithRetries(n int) Option {
 			c.Retries = replicator.NoRetries
 		}
 	}
+}
+
+// WithLogger has l told what goes on behind the calls: reconnects, retries, frames
+// that were refused, waits that take long. No value and no token is in it. Without
+// the option nothing is logged.
+func WithLogger(l *slog.Logger) Option {
+	return func(c *config) { c.Logger = l }
 }
 
 // WithProgress calls f as frames arrive, from the goroutine that applies them. f

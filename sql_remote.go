@@ -39,7 +39,7 @@ func newRemoteServer(url string, cfg config) (*remoteServer, error) {
 }
 
 func hranaOptions(cfg config) ([]hrana.Option, error) {
-	opts := []hrana.Option{hrana.WithAuthToken(cfg.Remote.AuthToken)}
+	opts := []hrana.Option{hrana.WithAuthToken(cfg.Remote.AuthToken), hrana.WithLogger(cfg.Logger)}
 	if cfg.Remote.TokenSource != nil {
 		opts = append(opts, hrana.WithTokenSource(cfg.Remote.TokenSource))
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -39,12 +40,13 @@ type config struct {
 	maxMessage   int64
 	compression  *bool
 	trusted      []string
+	log          *slog.Logger
 }
 
 func defaults() config {
 	return config{
 		maxVersion: 3, maxMessage: DefaultMaxMessageSize, dialTimeout: DefaultDialTimeout,
-		pingInterval: DefaultPingInterval,
+		pingInterval: DefaultPingInterval, log: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -92,6 +94,16 @@ func WithMaxMessageSize(n int64) Option { return func(c *config) { c.maxMessage 
 // WithCompression tells whether answers over HTTP may come compressed. By default they may, unless the server is on a
 // loopback address. Answers that a server compresses unasked are understood either way.
 func WithCompression(on bool) Option { return func(c *config) { c.compression = &on } }
+
+// WithLogger has l told of connections that break, requests that are sent again and streams that are lost. No value and
+// no token is in what it is told. Without the option nothing is logged.
+func WithLogger(l *slog.Logger) Option {
+	return func(c *config) {
+		if l != nil {
+			c.log = l
+		}
+	}
+}
 
 // WithTrustedHost allows the auth token to go to another origin, "https://HOST[:PORT]", when the server sends a stream
 // there. Without it, requests to another origin than that of the URL carry no token.

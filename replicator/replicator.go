@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"math"
 	"os"
 	"sync"
@@ -51,6 +52,9 @@ type Config struct {
 	// Progress, when not nil, is called as frames arrive, by the goroutine that
 	// applies them. It must not call the Replicator.
 	Progress func(Progress)
+	// Logger, when not nil, is told of reconnects, retries, refused frames and long
+	// waits. No value and no token is in what it is told.
+	Logger *slog.Logger
 
 	fs fileSystem // nil: the real one
 }
@@ -133,6 +137,9 @@ func (s Stats) Lag() uint64 {
 func Open(cfg Config) (*Replicator, error) {
 	if cfg.fs == nil {
 		cfg.fs = osFS{}
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	cfg.Retries = cfg.tries()
 	r := &Replicator{cfg: cfg, turn: make(chan struct{}, 1), following: make(chan struct{}, 1), flushes: make(flushRequests), moved: make(chan struct{})}
