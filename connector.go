@@ -40,6 +40,8 @@ var _ driver.Connector = (*Connector)(nil)
 // that has written keeps the others from reading until it ends, and waits with its
 // commit for those that read, up to the busy timeout. The database of a URI with
 // cache=shared or vfs=memdb is kept for as long as the connector is open, too.
+// What ATTACH and VACUUM INTO name is a file there as it is elsewhere, unless its
+// own name is ":memory:", "" or a URI that says otherwise.
 //
 // A file that is a replica is refused with [ErrIsReplica], unless mode=ro says
 // that it is only read, or primary makes it one.

@@ -74,6 +74,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"sync"
 
 	"github.com/floedb/floe/engine"
@@ -201,11 +202,19 @@ type Conn struct {
 }
 
 func openConn(path string, flags engine.OpenFlags, release func(*Conn)) (*Conn, error) {
-	ec, err := engine.Open(path, flags)
+	ec, err := engine.Open(literalPath(path), flags|engine.OpenURI)
 	if err != nil {
 		return nil, wrapPath("open", path, err)
 	}
 	return &Conn{Conn: ec, release: release}, nil
+}
+
+// literalPath is a path that SQLite takes literally, although it takes URIs: those that ATTACH may name.
+func literalPath(path string) string {
+	if strings.HasPrefix(path, "file:") {
+		return "./" + path
+	}
+	return path
 }
 
 // Close closes the connection and the statements prepared on it. It may be

@@ -49,7 +49,7 @@ func (db *DB) Connector(opts ...Option) *Connector {
 	for _, opt := range opts {
 		opt(&cfg)
 	}
-	f := &localFile{name: db.path, flags: db.flags, conn: cfg.conn}
+	f := &localFile{name: literalPath(db.path), flags: db.flags | engine.OpenURI, conn: cfg.conn}
 	switch {
 	case isMemory(db.path):
 		f.takeMemory()
@@ -61,10 +61,7 @@ func (db *DB) Connector(opts ...Option) *Connector {
 
 // locate finds out what the name stands for.
 func (f *localFile) locate() error {
-	f.flags = engine.OpenReadWrite | engine.OpenCreate
-	if strings.HasPrefix(f.name, "file:") {
-		f.flags |= engine.OpenURI
-	}
+	f.flags = engine.OpenReadWrite | engine.OpenCreate | engine.OpenURI
 	base, query, _ := strings.Cut(f.name, "?")
 	path, err := pathOfURI(base)
 	if err != nil {
@@ -91,7 +88,6 @@ var memoryNumber atomic.Uint64
 // takeMemory makes the name that of a new database in memory.
 func (f *localFile) takeMemory() {
 	f.name = fmt.Sprintf("file:/floe-memory-%d?vfs=memdb", memoryNumber.Add(1))
-	f.flags |= engine.OpenURI
 	f.inMemory, f.own = true, true
 }
 

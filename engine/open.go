@@ -52,6 +52,9 @@ var initialize = sync.OnceValue(func() error {
 // '?', '%' and '#' in it mean nothing special. A NUL byte inside the name is an error.
 //
 // Flags 0 stand for OpenReadWrite|OpenCreate|OpenURI; flags without an access mode get OpenReadWrite|OpenCreate.
+// A database in memory, by whatever name, does not make others so: what it attaches or vacuums into is a file, unless
+// its own name says otherwise.
+//
 // Extended result codes are on, and a lock held by others is waited for up to 5 seconds; see
 // [Conn.SetBusyTimeout].
 //
@@ -106,8 +109,23 @@ func (c *Conn) open(name string, flags OpenFlags) error {
 	if rc != sqlite3.SQLITE_OK {
 		return c.lastError(openOp(name), "", rc)
 	}
+	c.detachFromMemory()
 	c.interrupts.attach(c.db)
 	c.installBusyHandler(DefaultBusyTimeout)
 	c.openCache()
 	return nil
+}
+
+// detachFromMemory keeps a database in memory from having others there: SQLite opens what ATTACH and VACUUM INTO name
+// with the VFS and the flags of the connection where the name does not tell them, and these are to be files all the
+// same. The main database is open already, and has its own.
+func (c *Conn) detachFromMemory() {
+	db := c.handle()
+	db.FopenFlags &^= sqlite3.SQLITE_OPEN_MEMORY
+	if vfs := (*sqlite3.Tsqlite3_vfs)(pointer(db.FpVfs)); libc.GoString(vfs.FzName) != "memdb" {
+		return
+	}
+	if platform := sqlite3.Xsqlite3_vfs_find(c.tls, 0); platform != 0 {
+		db.FpVfs = platform
+	}
 }

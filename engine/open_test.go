@@ -142,3 +142,37 @@ func TestOpenFlagMemoryNeedsNoFile(t *testing.T) {
 		t.Errorf("Filename: %q, want none", got)
 	}
 }
+
+// SQLite hands the VFS and the flags of a connection down to what it attaches, which would then be in memory, too.
+func TestAConnectionInMemoryAttachesFiles(t *testing.T) {
+	dir := t.TempDir()
+	for _, test := range []struct {
+		name  string
+		flags OpenFlags
+	}{
+		{":memory:", 0}, {"label", OpenMemory}, {"file:label", OpenURI | OpenMemory}, {"file:x?mode=memory", 0},
+		{"file:/attaches?vfs=memdb", 0}, {"file:attaches?vfs=memdb", 0}, {"file:x?mode=memory&cache=shared", 0}, {"", 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := openTest(t, test.name, test.flags)
+			mustExec(t, c, "CREATE TABLE t(a); INSERT INTO t VALUES (7)")
+			attached, copied := filepath.Join(dir, "attached.db"), filepath.Join(dir, "copied.db")
+			defer os.Remove(attached)
+			defer os.Remove(copied)
+			must(t, c.Attach(background, attached, "other"))
+			mustExec(t, c, "CREATE TABLE other.t AS SELECT * FROM main.t")
+			must(t, c.Detach(background, "other"))
+			must(t, c.VacuumInto(background, "", copied))
+			for _, name := range []string{attached, copied} {
+				if diff := cmp.Diff([][]any{{int64(7)}}, values(t, openTest(t, name, OpenReadOnly), "SELECT a FROM t")); diff != "" {
+					t.Errorf("rows of %s (-want +got):\n%s", filepath.Base(name), diff)
+				}
+			}
+			must(t, c.Attach(background, ":memory:", "another"))
+			if name := c.Filename("another"); name != "" {
+				t.Errorf("a database in memory has the file %s", name)
+			}
+			mustExec(t, c, "DETACH another; VACUUM")
+		})
+	}
+}
