@@ -76,9 +76,10 @@ type scanner struct {
 
 	first, last int // bounds of the tokens
 	tokens      int
-	words       [5]string // the first tokens in upper case, "" for one that is no word
+	words       [6]string // the first tokens in upper case, "" for one that is no word
 	params      params
 	inTrigger   bool   // semicolons belong to the statement
+	bodyEnds    bool   // of a trigger, if the next token is END
 	depth       int    // of parentheses
 	verb        string // of a statement that begins with WITH: what follows that
 }
@@ -96,9 +97,6 @@ func (s *scanner) statement() {
 			return
 		default:
 			s.take(kind, token)
-		}
-		if kind == semicolon && s.inTrigger {
-			s.inTrigger = !s.atEnd()
 		}
 	}
 }
@@ -123,8 +121,14 @@ func (s *scanner) take(kind tokenKind, token string) {
 	case kind == word && s.depth == 0 && s.words[0] == "WITH" && s.verb == "":
 		s.verb = verb(token)
 	}
-	if s.tokens <= len(s.words) && kind == word {
-		s.inTrigger = s.inTrigger || s.createsTrigger()
+	switch {
+	case s.inTrigger && kind == semicolon:
+		s.bodyEnds = true
+	case s.inTrigger && s.bodyEnds:
+		s.inTrigger = kind != word || !strings.EqualFold(token, "END")
+		s.bodyEnds = false
+	case s.tokens <= len(s.words) && kind == word && !s.inTrigger:
+		s.inTrigger = s.createsTrigger()
 	}
 }
 
@@ -144,18 +148,6 @@ func (s *scanner) createsTrigger() bool {
 		w = w[1:]
 	}
 	return w[1] == "TRIGGER"
-}
-
-// atEnd tells whether END is the next token: the statements of a trigger's body are over.
-func (s *scanner) atEnd() bool {
-	for rest := s.text[s.pos:]; rest != ""; {
-		kind, n := next(rest)
-		if kind != space && kind != semicolon {
-			return kind == word && strings.EqualFold(rest[:n], "END")
-		}
-		rest = rest[n:]
-	}
-	return false
 }
 
 // verb gives the word in upper case when it is one that WITH can stand before.

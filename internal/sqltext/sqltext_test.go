@@ -83,7 +83,7 @@ func TestNumberedNamesTheSameParameters(t *testing.T) {
 func TestATriggerIsOneStatement(t *testing.T) {
 	const body = " TRIGGER IF NOT EXISTS tr AFTER INSERT ON a BEGIN " +
 		"UPDATE a SET x = CASE WHEN x THEN 1 END; ; /* END; */ DELETE FROM a WHERE x = 'END;'; END"
-	for _, head := range []string{"CREATE", "CREATE TEMP", "create temporary", "EXPLAIN CREATE", "explain query plan create"} {
+	for _, head := range []string{"CREATE", "CREATE TEMP", "create temporary", "EXPLAIN CREATE", "explain query plan create", "EXPLAIN QUERY PLAN CREATE TEMP"} {
 		got := Split(head + body + "; SELECT 1")
 		if len(got) != 2 || got[0].SQL != head+body || got[1].SQL != "SELECT 1" {
 			t.Errorf("Split gave %+v, want the trigger that begins with %q, and SELECT 1", got, head)

@@ -7,7 +7,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/internal/sqltext"
 )
 
 // reader gives the lines of a script.
@@ -52,43 +52,39 @@ func (e *locatedError) Error() string {
 
 func (e *locatedError) Unwrap() error { return e.err }
 
-// readPiece reads lines up to the end of a dot command or statement. At the end of the input, with the error of line,
-// the piece may be without its end.
+// readPiece reads lines up to a dot command, or to the end of a line behind which no statement goes on. Blanks and
+// comments before it are passed over. At the end of the input, with the error of line, the piece may be without its end.
 func readPiece(line func(prompt string) (string, int, error), prompt, more string) (p piece, err error) {
 	var b strings.Builder
-	for {
-		text, no, err := line(prompt)
+	var lines sqltext.Lines
+	ask := prompt
+	for begun := false; ; {
+		text, no, err := line(ask)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return piece{}, err
 		}
-		if len(p.lines) == 0 && isBlank(text) {
-			if err != nil {
-				return piece{}, err
-			}
-			continue
-		}
-		if len(p.lines) == 0 {
-			p.line = no
-		} else {
-			b.WriteByte('\n')
-		}
 		p.lines = append(p.lines, text)
-		b.WriteString(text)
-		if err != nil || strings.HasPrefix(p.lines[0], ".") || ends(&b, text) {
-			p.text = b.String()
-			return p, err
+		if first := lines.Add(text); first >= 0 {
+			text = text[first:]
+			begun, p.line, p.isCommand = true, no, strings.HasPrefix(text, ".")
 		}
-		prompt = more
+		if begun {
+			b.WriteString(text)
+		}
+		complete := lines.Complete() || p.isCommand
+		switch {
+		case err != nil && !begun:
+			return piece{}, err
+		case err != nil || begun && complete:
+			p.text, p.cutShort = b.String(), !complete
+			return p, err
+		case begun:
+			b.WriteByte('\n')
+			ask = more
+		case complete:
+			ask, p.lines = prompt, nil
+		default:
+			ask = more
+		}
 	}
-}
-
-// isBlank tells whether a line begins nothing: a comment before a dot command must not make it a part of a statement.
-func isBlank(line string) bool {
-	line = strings.TrimSpace(line)
-	return line == "" || strings.HasPrefix(line, "--")
-}
-
-// ends tells whether the text is complete. Only a line with a semicolon can make it so.
-func ends(text *strings.Builder, lastLine string) bool {
-	return strings.Contains(lastLine, ";") && engine.CompleteSQL(text.String())
 }

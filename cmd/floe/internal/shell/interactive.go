@@ -169,7 +169,7 @@ func (sh *Shell) interact(ctx context.Context) error {
 
 // runTyped runs what a person typed, up to the first error.
 func (sh *Shell) runTyped(ctx context.Context, p piece) error {
-	if p.isCommand() {
+	if p.isCommand {
 		return sh.command(ctx, p.text)
 	}
 	for st := range statements(p) {

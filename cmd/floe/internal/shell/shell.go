@@ -136,13 +136,14 @@ type piece struct {
 	text  string
 	line  int      // of its beginning, from 1
 	lines []string // as they were read
-}
 
-func (p piece) isCommand() bool { return strings.HasPrefix(p.text, ".") }
+	isCommand bool
+	cutShort  bool // the input ended in a statement, or in a comment
+}
 
 // runPiece runs a piece of a script. Its error says where it was.
 func (sh *Shell) runPiece(ctx context.Context, p piece, in *reader) error {
-	if p.isCommand() {
+	if p.isCommand {
 		if err := sh.flushBatch(ctx, in); err != nil {
 			return err
 		}
@@ -174,16 +175,14 @@ func (sh *Shell) runInScript(ctx context.Context, st sqltext.Statement, line int
 // statements gives the statements of a piece with the lines they begin on.
 func statements(p piece) func(yield func(sqltext.Statement, int) bool) {
 	return func(yield func(sqltext.Statement, int) bool) {
-		for offset := 0; ; {
-			st, n := sqltext.First(p.text[offset:])
-			if st.SQL == "" {
+		line := p.line
+		for rest := p.text; ; {
+			st, n := sqltext.First(rest)
+			if st.SQL == "" || !yield(st, line+strings.Count(rest[:st.Offset], "\n")) {
 				return
 			}
-			line := p.line + strings.Count(p.text[:offset+st.Offset], "\n")
-			if !yield(st, line) {
-				return
-			}
-			offset += n
+			line += strings.Count(rest[:n], "\n")
+			rest = rest[n:]
 		}
 	}
 }
