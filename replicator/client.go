@@ -19,6 +19,7 @@ import (
 
 	"github.com/floedb/floe/frames"
 	"github.com/floedb/floe/internal/authtoken"
+	"github.com/floedb/floe/internal/printable"
 )
 
 // servicePath is where the replication service lives on a server's HTTP port.
@@ -155,9 +156,9 @@ func (c *client) hello(ctx context.Context) (frames.Hello, error) {
 	defer body.Close()
 	size, err := body.next()
 	if err != nil {
-		return frames.Hello{}, c.describe("Hello", err)
+		return frames.Hello{}, c.noMessage("Hello", err)
 	}
-	if size > 1<<20 {
+	if size > maxHello {
 		return frames.Hello{}, fmt.Errorf("hello: %w: an answer of %d bytes", ErrNotLibSQL, size)
 	}
 	msg := make([]byte, size)
@@ -165,12 +166,35 @@ func (c *client) hello(ctx context.Context) (frames.Hello, error) {
 		return frames.Hello{}, c.describe("Hello", err)
 	}
 	h, err := frames.ParseHelloResponse(msg)
+	if err == nil {
+		err = checkHello(h)
+	}
 	if err != nil {
 		return frames.Hello{}, fmt.Errorf("hello: %w", err)
 	}
 	token := string(h.SessionToken)
 	c.session.Store(&token)
 	return h, nil
+}
+
+// Bounds of an answer to hello and of the token in it, which is the text of a UUID.
+const (
+	maxHello        = 1 << 20
+	maxSessionToken = 1 << 10
+)
+
+// checkHello refuses what would spoil more than one request: a session token that no later one could carry, and a log
+// that a position file cannot name.
+func checkHello(h frames.Hello) error {
+	switch {
+	case h.LogID.IsZero():
+		return fmt.Errorf("%w: the log has no id", ErrCorrupt)
+	case len(h.SessionToken) > maxSessionToken:
+		return fmt.Errorf("%w: a session token of %d bytes", ErrCorrupt, len(h.SessionToken))
+	case authtoken.Check(string(h.SessionToken)) != nil:
+		return fmt.Errorf("%w: a session token that no HTTP header can carry", ErrCorrupt)
+	}
+	return nil
 }
 
 // greeted tells whether a server has answered a hello.
@@ -203,7 +227,7 @@ func (c *client) batch(ctx context.Context, next uint64) (frameReader, error) {
 	size, err := body.next()
 	if err != nil {
 		body.Close()
-		return nil, c.describe("BatchLogEntries", err)
+		return nil, c.noMessage("BatchLogEntries", err)
 	}
 	return &batchStream{c: c, body: body, r: frames.NewBatchReader(body, int64(size), nil)}, nil
 }
@@ -315,10 +339,10 @@ func checkResponse(method string, res *http.Response, token string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w: %w", method, ErrNotLibSQL, err)
 		}
-		s.Message = authtoken.Redact(s.Message, token)
+		s.Message = quote(s.Message, token)
 		return statusError(method, s)
 	}
-	status := authtoken.Redact(res.Status, token)
+	status := quote(res.Status, token)
 	switch {
 	case res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden:
 		return fmt.Errorf("%s: %w (HTTP status %s)", method, ErrAuth, status)
@@ -330,10 +354,16 @@ func checkResponse(method string, res *http.Response, token string) error {
 		return fmt.Errorf("%s: %w: HTTP status %s", method, ErrNotLibSQL, status)
 	}
 	if ct := res.Header.Get("content-type"); !strings.HasPrefix(ct, "application/grpc") {
-		return fmt.Errorf("%s: %w: it answers %q where the replication protocol is expected", method, ErrNotLibSQL, authtoken.Redact(ct, token))
+		return fmt.Errorf("%s: %w: it answers %q where the replication protocol is expected", method, ErrNotLibSQL, quote(ct, token))
 	}
 	return nil
 }
+
+// quote makes what a server or a proxy said a part of an error: without the token, and fit for a terminal.
+func quote(s, token string) string { return printable.Line(authtoken.Redact(s, token), maxQuote) }
+
+// maxQuote bounds what is quoted of a server's words, in bytes.
+const maxQuote = 500
 
 // statusError turns a gRPC status into the error a caller can act on.
 func statusError(method string, s frames.Status) error {
@@ -436,7 +466,7 @@ func (a *answer) next() (uint32, error) {
 		return 0, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	if s.Code != 0 {
-		s.Message = authtoken.Redact(s.Message, a.token)
+		s.Message = quote(s.Message, a.token)
 		return 0, &trailerError{s}
 	}
 	return 0, io.EOF
@@ -544,6 +574,14 @@ func (c *client) endOf(method string, err error) error {
 		return statusError(method, trailer.status)
 	}
 	return c.describe(method, err)
+}
+
+// noMessage is the error of an answer that has no message, which began with err.
+func (c *client) noMessage(method string, err error) error {
+	if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%s: %w: an answer without a message", method, ErrCorrupt)
+	}
+	return c.endOf(method, err)
 }
 
 // frameFault is the error of a message that holds no frame.

@@ -257,10 +257,28 @@ func (s *session) readSnapshot(ctx context.Context, next uint64) (newest frames.
 	if err == nil && s.doubleRead() {
 		err = s.confirmSnapshot(ctx, next, sum.Sum(nil))
 	}
+	if err == nil && run.Last() > s.goal {
+		err = inLog(ctx, s.hello, s.log, run.Last())
+	}
 	if err != nil {
 		return newest, err
 	}
 	return newest, s.batch.commit(run.Last(), run.SizeAfter())
+}
+
+// inLog asks by hello whether the server has frame last of a log: nothing else vouches for the number that a snapshot
+// goes up to, and a replica with too high a one is ahead of its primary for good.
+func inLog(ctx context.Context, hello func(context.Context) (frames.Hello, error), log frames.LogID, last uint64) error {
+	h, err := hello(ctx)
+	switch {
+	case err != nil:
+		return err
+	case h.LogID != log:
+		return fmt.Errorf("%w: %s became %s meanwhile", errLogChanged, log, h.LogID)
+	case !h.HasCurrent || h.Current < last:
+		return fmt.Errorf("%w: the snapshot goes up to frame %d, the primary has %s", ErrCorrupt, last, lastFrame(h))
+	}
+	return nil
 }
 
 // confirmSnapshot reads the snapshot once more and compares.

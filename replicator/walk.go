@@ -172,6 +172,11 @@ func (w *walk) readSnapshot(ctx context.Context) error {
 			return fmt.Errorf("snapshot from frame %d: %w", pass.first, err)
 		}
 	}
+	if last := pass.newest.FrameNo; last > w.to {
+		if err := inLog(ctx, w.greet, w.log, last); err != nil {
+			return fmt.Errorf("snapshot from frame %d: %w", pass.first, err)
+		}
+	}
 	w.next, w.sum, w.sumOK = pass.newest.FrameNo+1, pass.newest.Checksum, true
 	w.progress()
 	return w.taker.endSnapshot()
