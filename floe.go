@@ -78,13 +78,15 @@ import (
 	"sync"
 
 	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/internal/files"
 	"github.com/floedb/floe/replicator"
 )
 
 // DB is a local database file. Its methods may be called by several goroutines
 // at once.
 type DB struct {
-	path  string
+	path  string // as it was given
+	file  string // which that leads to
 	flags engine.OpenFlags
 
 	mu     sync.Mutex
@@ -93,8 +95,10 @@ type DB struct {
 }
 
 // Open opens the local database at path, and creates it where there is none. A
-// replica is refused with [ErrIsReplica]: only its primary may write to it. Open
-// it with [OpenReplica], or read it with [OpenReadOnly].
+// replica is refused with [ErrIsReplica], also behind a symbolic link: only its
+// primary may write to it. Open it with [OpenReplica], or read it with
+// [OpenReadOnly]. (A hard link to a replica is a file of its own to floe, and to
+// SQLite: nothing tells where else it has a name. Make none.)
 //
 // See https://sqlite.org/c3ref/open.html.
 func Open(ctx context.Context, path string) (*DB, error) {
@@ -104,7 +108,18 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err := checkLocal(path); err != nil {
 		return nil, err
 	}
-	db := &DB{path: path, flags: engine.OpenReadWrite | engine.OpenCreate}
+	return openDB(ctx, path, engine.OpenReadWrite|engine.OpenCreate)
+}
+
+func openDB(ctx context.Context, path string, flags engine.OpenFlags) (*DB, error) {
+	file, err := path, error(nil)
+	if !isMemory(path) {
+		file, err = files.Real(path) // once: a link that changes later is not to lead elsewhere
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %w", err)
+	}
+	db := &DB{path: path, file: file, flags: flags}
 	return db, db.probe(ctx)
 }
 
@@ -123,8 +138,7 @@ func checkLocal(path string) error {
 // OpenReadOnly opens the database at path, which may be a replica that another
 // process keeps in step, for reading. It must exist.
 func OpenReadOnly(ctx context.Context, path string) (*DB, error) {
-	db := &DB{path: path, flags: engine.OpenReadOnly}
-	return db, db.probe(ctx)
+	return openDB(ctx, path, engine.OpenReadOnly)
 }
 
 // probe opens a connection once, so that a file that is no database, or cannot
@@ -151,7 +165,7 @@ func (db *DB) Path() string { return db.path }
 // Origin tells from which log, and at which frame of it, the database was
 // frozen. ok is false for one that was not.
 func (db *DB) Origin() (o Origin, ok bool) {
-	o, err := replicator.ReadOrigin(db.path)
+	o, err := replicator.ReadOrigin(db.file)
 	return o, err == nil
 }
 
@@ -166,7 +180,7 @@ func (db *DB) Conn(ctx context.Context) (*Conn, error) {
 	if db.closed {
 		return nil, fmt.Errorf("%s: %w", db.path, ErrClosed)
 	}
-	c, err := openConn(db.path, db.flags, db.forget)
+	c, err := openConn(db.file, db.flags, db.forget)
 	if err != nil {
 		return nil, err
 	}

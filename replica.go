@@ -17,7 +17,8 @@ import (
 // Replica is a local database file that follows a libSQL server. All its methods
 // may be called by several goroutines at once. It must be closed, or frozen.
 type Replica struct {
-	path       string
+	path       string // as it was given
+	file       string // which that leads to
 	url        string
 	cfg        config
 	rep        *replicator.Replicator
@@ -37,7 +38,9 @@ type Replica struct {
 
 // OpenReplica opens the replica at path of the server at url: libsql://host,
 // https://host or http://host:port. The file need not exist yet; the first sync
-// makes it. An existing database that is not a replica is refused with
+// makes it. Where path leads through symbolic links, the replica is the file that
+// they lead to at the time of the call, also one that is yet to be made; what
+// belongs to it stands beside that file. An existing database that is not a replica is refused with
 // [ErrNotReplica], one that was frozen with [ErrFrozen].
 //
 // Opening does not reach for the server, so it works offline. With an empty url
@@ -63,7 +66,7 @@ func openReplica(path, url string, cfg config) (*Replica, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open replica: %w", err)
 	}
-	r := &Replica{path: path, url: url, cfg: cfg, rep: rep, pooled: make(map[*replicaConn]struct{})}
+	r := &Replica{path: path, file: rep.Path(), url: url, cfg: cfg, rep: rep, pooled: make(map[*replicaConn]struct{})}
 	life, stop := context.WithCancel(context.Background())
 	r.stop = stop
 	r.own = ownWrites{r: r, life: life}
@@ -97,7 +100,7 @@ func (r *Replica) inBackground(f func()) bool {
 	return true
 }
 
-// Path returns the path of the database file.
+// Path returns the path that the replica was opened with.
 func (r *Replica) Path() string { return r.path }
 
 // Sync brings the file to where the server is at the time of the call. What was
@@ -176,10 +179,10 @@ func (r *Replica) Conn(ctx context.Context) (*Conn, error) {
 	case r.freezing:
 		return nil, fmt.Errorf("%s is being frozen: %w", r.path, ErrFrozen)
 	}
-	if _, err := os.Stat(r.path); isNotExist(err) {
+	if _, err := os.Stat(r.file); isNotExist(err) {
 		return nil, fmt.Errorf("%s: %w", r.path, ErrNoData)
 	}
-	c, err := openConn(r.path, engine.OpenReadOnly, r.forget)
+	c, err := openConn(r.file, engine.OpenReadOnly, r.forget)
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +224,11 @@ func (r *Replica) Freeze(ctx context.Context) (*DB, error) {
 	if err := r.end(&FrozenError{Path: r.path, Origin: o}); err != nil {
 		return nil, err
 	}
-	return Open(ctx, r.path)
+	if err := checkLocal(r.file); err != nil {
+		return nil, err
+	}
+	db := &DB{path: r.path, file: r.file, flags: engine.OpenReadWrite | engine.OpenCreate}
+	return db, db.probe(ctx)
 }
 
 // awaitReaders keeps new connections out and waits for the open ones.

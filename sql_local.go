@@ -49,12 +49,12 @@ func (db *DB) Connector(opts ...Option) *Connector {
 	for _, opt := range opts {
 		opt(&cfg)
 	}
-	f := &localFile{name: literalPath(db.path), flags: db.flags | engine.OpenURI, conn: cfg.conn}
+	f := &localFile{name: literalPath(db.file), flags: db.flags | engine.OpenURI, conn: cfg.conn}
 	switch {
 	case isMemory(db.path):
 		f.takeMemory()
 	case db.flags&engine.OpenReadOnly == 0:
-		f.path = db.path
+		f.path = db.file
 	}
 	return f.connector()
 }

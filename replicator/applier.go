@@ -43,7 +43,7 @@ type applier struct {
 
 // openApplier opens the replica's database for writing.
 func openApplier(ctx context.Context, path string, hook commitHook) (*applier, error) {
-	conn, err := engine.Open(path, engine.OpenReadWrite|engine.OpenCreate)
+	conn, err := engine.Open(path, engine.OpenReadWrite|engine.OpenCreate|engine.OpenNoFollow)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}

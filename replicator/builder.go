@@ -10,7 +10,7 @@ import (
 )
 
 // buildSuffix, appended to the database's path, names the file that a first sync
-// builds. One that a crash left is overwritten by the next first sync.
+// builds. One that a crash left is removed by the next first sync.
 const buildSuffix = "-floe-bootstrap"
 
 // builder is the target of a first sync: it writes pages straight into a new
@@ -31,7 +31,10 @@ func newBuilder(fsys fileSystem, path string) (*builder, error) {
 	if err := removeStaleWAL(fsys, path+buildSuffix); err != nil {
 		return nil, err
 	}
-	f, err := fsys.OpenFile(path+buildSuffix, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
+	if err := fsys.Remove(path + buildSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("remove what a crash left: %w", err)
+	}
+	f, err := fsys.OpenFile(path+buildSuffix, os.O_RDWR|os.O_CREATE|os.O_EXCL, path)
 	if err != nil {
 		return nil, fmt.Errorf("create database: %w", err)
 	}

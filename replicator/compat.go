@@ -250,7 +250,7 @@ func adaptSchema(ctx context.Context, conn *engine.Conn) (bool, error) {
 
 // adaptFile does the same for a database file that nobody else has open.
 func adaptFile(path string) error {
-	conn, err := engine.Open(path, engine.OpenReadWrite)
+	conn, err := engine.Open(path, engine.OpenReadWrite|engine.OpenNoFollow)
 	if err != nil {
 		return fmt.Errorf("open new database: %w", err)
 	}

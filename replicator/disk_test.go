@@ -3,7 +3,6 @@ package replicator
 import (
 	"bytes"
 	"fmt"
-	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -102,8 +101,8 @@ func (d *disk) node(name string) *inode {
 	return d.names(len(d.pending))[name]
 }
 
-func (d *disk) OpenFile(name string, flag int, perm fs.FileMode) (file, error) {
-	f, err := os.OpenFile(name, flag, perm)
+func (d *disk) OpenFile(name string, flag int, like string) (file, error) {
+	f, err := os.OpenFile(name, flag, 0o666)
 	if err != nil {
 		return nil, err
 	}

@@ -18,11 +18,11 @@ type failingFS struct {
 
 var errNoDisk = errors.New("the disk is gone")
 
-func (d failingFS) OpenFile(name string, flag int, perm fs.FileMode) (file, error) {
+func (d failingFS) OpenFile(name string, flag int, like string) (file, error) {
 	if d.open != "" && strings.HasSuffix(name, d.open) {
 		return nil, errNoDisk
 	}
-	return d.osFS.OpenFile(name, flag, perm)
+	return d.osFS.OpenFile(name, flag, like)
 }
 
 func (d failingFS) Remove(name string) error {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/floedb/floe/internal/files"
 )
 
 // lockSuffix, appended to the database's path, names the lock file. The file
@@ -19,7 +21,7 @@ var errWouldBlock = errors.New("lock held")
 // operating system lets the lock go when the process ends, however it ends.
 func lock(path string) (*os.File, error) {
 	name := path + lockSuffix
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
+	f, err := files.Open(name, os.O_RDWR|os.O_CREATE, path)
 	if err != nil {
 		return nil, fmt.Errorf("open lock file: %w", err)
 	}
@@ -47,7 +49,7 @@ func sameFile(f *os.File, name string) bool {
 	if err != nil {
 		return false
 	}
-	theirs, err := os.Stat(name)
+	theirs, err := os.Lstat(name)
 	return err == nil && os.SameFile(ours, theirs)
 }
 

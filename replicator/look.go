@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"github.com/floedb/floe/internal/files"
 )
 
 // Primary asks the server where it is. It takes no lock, touches no file, and
@@ -48,7 +50,11 @@ func (r *Replicator) AwaitChange(ctx context.Context, from Position) (Position, 
 // instant where it is free; a process that wants it at that very moment is
 // refused.
 func LockHolder(path string) (string, error) {
-	f, err := os.OpenFile(path+lockSuffix, os.O_RDWR, 0)
+	path, err := files.Real(path)
+	if err != nil {
+		return "", err
+	}
+	f, err := files.Open(path+lockSuffix, os.O_RDWR, "")
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}

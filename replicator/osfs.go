@@ -6,22 +6,24 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"github.com/floedb/floe/internal/files"
 )
 
 // osFS is the real file system.
 type osFS struct{}
 
-func (osFS) OpenFile(name string, flag int, perm fs.FileMode) (file, error) {
-	f, err := os.OpenFile(name, flag, perm)
+func (osFS) OpenFile(name string, flag int, like string) (file, error) {
+	f, err := files.Open(name, flag, like)
 	if err != nil {
 		return nil, err
 	}
 	return f, nil
 }
 
-func (osFS) Rename(from, to string) error          { return os.Rename(from, to) }
-func (osFS) Remove(name string) error              { return os.Remove(name) }
-func (osFS) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
+func (osFS) Rename(from, to string) error           { return os.Rename(from, to) }
+func (osFS) Remove(name string) error               { return os.Remove(name) }
+func (osFS) Lstat(name string) (fs.FileInfo, error) { return os.Lstat(name) }
 
 // SyncDir makes the directory entry of name durable. Windows has no such call:
 // NTFS journals its directories.

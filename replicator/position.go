@@ -8,8 +8,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/floedb/floe/frames"
+	"github.com/floedb/floe/internal/files"
 )
 
 // positionSuffix, appended to the database's path, names the position file. The
@@ -128,7 +130,7 @@ type positionFile struct {
 // satisfies fs.ErrNotExist where there is none. An empty file, which libSQL's
 // client leaves when it is cut off at once, counts as no frame yet.
 func readPosition(path string) (record, error) {
-	b, err := os.ReadFile(path)
+	b, err := readBounded(path, positionSize+1)
 	if err != nil {
 		return record{}, err
 	}
@@ -142,14 +144,24 @@ func readPosition(path string) (record, error) {
 	return r, nil
 }
 
+// readBounded reads a file, or the first most bytes of a longer one.
+func readBounded(path string, most int64) ([]byte, error) {
+	f, err := files.Open(path, os.O_RDONLY, "")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most))
+}
+
 // write puts r into the position file; with durable set it returns only when r
 // would survive a loss of power.
 func (p *positionFile) write(r record, durable bool) error {
 	created := false
 	if p.f == nil {
-		_, err := p.fs.Stat(p.path)
+		_, err := p.fs.Lstat(p.path)
 		created = errors.Is(err, fs.ErrNotExist)
-		if p.f, err = p.fs.OpenFile(p.path, os.O_RDWR|os.O_CREATE, 0o666); err != nil {
+		if p.f, err = p.fs.OpenFile(p.path, os.O_RDWR|os.O_CREATE, strings.TrimSuffix(p.path, positionSuffix)); err != nil {
 			return fmt.Errorf("open position file: %w", err)
 		}
 	}
@@ -197,9 +209,11 @@ type file interface {
 // fileSystem is the part of package os that floe writes durable data through. A
 // test puts a file system under it that loses power.
 type fileSystem interface {
-	OpenFile(name string, flag int, perm fs.FileMode) (file, error)
+	// OpenFile follows no symbolic link. A file that it makes gets the mode of the
+	// one called like.
+	OpenFile(name string, flag int, like string) (file, error)
 	Rename(from, to string) error
 	Remove(name string) error
-	Stat(name string) (fs.FileInfo, error)
+	Lstat(name string) (fs.FileInfo, error)
 	SyncDir(name string) error // makes the directory entry of name durable
 }

@@ -3,7 +3,6 @@ package replicator
 import (
 	"bytes"
 	"fmt"
-	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -195,8 +194,8 @@ type state struct {
 	next  []byte // the position about to be written
 }
 
-func (r *recorder) OpenFile(name string, flag int, perm fs.FileMode) (file, error) {
-	f, err := r.osFS.OpenFile(name, flag, perm)
+func (r *recorder) OpenFile(name string, flag int, like string) (file, error) {
+	f, err := r.osFS.OpenFile(name, flag, like)
 	if err != nil || !strings.HasSuffix(name, positionSuffix) {
 		return f, err
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/floedb/floe/frames"
+	"github.com/floedb/floe/internal/files"
 )
 
 // DoubleRead says whether every frame is fetched twice and compared.
@@ -39,7 +40,8 @@ const NoRetries = math.MinInt
 // Config says which file follows which server.
 type Config struct {
 	// Path is the database file. Beside it live PATH-client_wal_index, the
-	// position, and PATH-floe-lock.
+	// position, and PATH-floe-lock. Where the path leads through symbolic links,
+	// PATH is the file that they led to when the replica was opened.
 	Path string
 	// Remote is the server; with an empty URL there is none, and frames come by
 	// ApplyFile and ApplyFrames only.
@@ -141,10 +143,13 @@ func Open(cfg Config) (*Replicator, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	var err error
+	if cfg.Path, err = files.Real(cfg.Path); err != nil {
+		return nil, err
+	}
 	cfg.Retries = cfg.tries()
 	r := &Replicator{cfg: cfg, turn: make(chan struct{}, 1), following: make(chan struct{}, 1), flushes: make(flushRequests), moved: make(chan struct{})}
 	if cfg.Remote.URL != "" {
-		var err error
 		if r.client, err = newClient(cfg.Remote); err != nil {
 			return nil, err
 		}
@@ -168,7 +173,7 @@ type found struct {
 
 // inspect looks at the files of a replica, and refuses what is none.
 func inspect(path string) (found, error) {
-	if o, err := ReadOrigin(path); err == nil {
+	if o, err := readOrigin(path); err == nil {
 		return found{}, &FrozenError{Path: path, Origin: o}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return found{}, err
@@ -219,16 +224,21 @@ func (r Role) String() string {
 	return "none"
 }
 
-// RoleOf tells what the file at path is. It changes nothing.
+// RoleOf tells what the file is that path leads to, through symbolic links too. It
+// changes nothing.
 func RoleOf(path string) (Role, error) {
-	if _, err := ReadOrigin(path); err == nil {
+	path, err := files.Real(path)
+	if err != nil {
+		return RoleNone, err
+	}
+	if _, err := readOrigin(path); err == nil {
 		return RoleFrozen, nil
 	}
 	database, err := exists(path)
 	if err != nil || !database {
 		return RoleNone, err
 	}
-	switch _, err := os.Stat(path + positionSuffix); {
+	switch _, err := os.Lstat(path + positionSuffix); {
 	case err == nil:
 		return RoleReplica, nil
 	case errors.Is(err, fs.ErrNotExist):
@@ -241,6 +251,10 @@ func RoleOf(path string) (Role, error) {
 // PositionOf reads how far the replica at path has come, as its position file
 // has it. It changes nothing. The error is fs.ErrNotExist where there is none.
 func PositionOf(path string) (Position, error) {
+	path, err := files.Real(path)
+	if err != nil {
+		return Position{}, err
+	}
 	rec, err := readPosition(path + positionSuffix)
 	return rec.Position, err
 }
@@ -257,6 +271,9 @@ func exists(path string) (bool, error) {
 	}
 	return true, nil
 }
+
+// Path returns the absolute path of the database file, without symbolic links.
+func (r *Replicator) Path() string { return r.cfg.Path }
 
 // Position returns how far the file has come.
 func (r *Replicator) Position() Position {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/floedb/floe/engine"
 	"github.com/floedb/floe/frames"
+	"github.com/floedb/floe/internal/files"
 )
 
 // originSuffix, appended to the database's path, names the file that says where
@@ -31,9 +32,24 @@ type originFile struct {
 // ReadOrigin tells where the frozen database at path came from. The error is
 // fs.ErrNotExist where the database was not frozen.
 func ReadOrigin(path string) (Origin, error) {
-	b, err := os.ReadFile(path + originSuffix)
+	path, err := files.Real(path)
 	if err != nil {
 		return Origin{}, err
+	}
+	return readOrigin(path)
+}
+
+// maxOrigin bounds an origin file, in bytes. One with the DDL of a thousand indexes
+// has some 200 KB.
+const maxOrigin = 16 << 20
+
+func readOrigin(path string) (Origin, error) {
+	b, err := readBounded(path+originSuffix, maxOrigin+1)
+	if err != nil {
+		return Origin{}, err
+	}
+	if len(b) > maxOrigin {
+		return Origin{}, fmt.Errorf("%s: longer than %d bytes", path+originSuffix, maxOrigin)
 	}
 	var o originFile
 	if err := json.Unmarshal(b, &o); err != nil {
@@ -124,8 +140,14 @@ func (s *session) writeOrigin(o Origin, dropped []string) error {
 	if err != nil {
 		return err
 	}
+	if len(b) > maxOrigin {
+		return fmt.Errorf("the DDL of the vector indexes, which would be dropped, has %d bytes", len(b))
+	}
 	name, fsys := s.r.cfg.Path+originSuffix, s.r.cfg.fs
-	f, err := fsys.OpenFile(name+".tmp", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
+	if err := fsys.Remove(name + ".tmp"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := fsys.OpenFile(name+".tmp", os.O_RDWR|os.O_CREATE|os.O_EXCL, s.r.cfg.Path)
 	if err != nil {
 		return err
 	}
@@ -146,10 +168,14 @@ func (s *session) writeOrigin(o Origin, dropped []string) error {
 // the frozen database at path, and removes what it left beside it. It does
 // nothing where the database is not frozen.
 func FinishSeal(path string) error {
-	if _, err := ReadOrigin(path); err != nil {
+	path, err := files.Real(path)
+	if err != nil {
+		return err
+	}
+	if _, err := readOrigin(path); err != nil {
 		return nil
 	}
-	if _, err := os.Stat(path + positionSuffix); err == nil {
+	if _, err := os.Lstat(path + positionSuffix); err == nil {
 		if err := dropForeignIndexes(path); err != nil {
 			return fmt.Errorf("finish freezing %s: %w", path, err)
 		}

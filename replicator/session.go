@@ -342,7 +342,7 @@ func (s *session) unlock() {
 	if s.lock == nil {
 		return
 	}
-	if _, err := os.Stat(s.r.cfg.Path + positionSuffix); err != nil {
+	if _, err := os.Lstat(s.r.cfg.Path + positionSuffix); err != nil {
 		_ = os.Remove(s.lock.Name())
 	}
 	s.lock.Close()

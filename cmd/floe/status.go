@@ -13,6 +13,7 @@ import (
 
 	"github.com/floedb/floe"
 	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/internal/files"
 )
 
 // statusReport is the JSON of `floe status`.
@@ -124,11 +125,14 @@ func fileStatus(ctx context.Context, path string, from remote) (*statusReport, e
 
 // measure fills in the sizes.
 func (s *statusReport) measure(ctx context.Context) error {
-	var err error
-	if s.DatabaseBytes, err = fileSize(s.Path); err != nil {
+	file, err := files.Real(s.Path) // which the log is beside
+	if err != nil {
 		return err
 	}
-	if s.WALBytes, err = fileSize(s.Path + "-wal"); err != nil {
+	if s.DatabaseBytes, err = fileSize(file); err != nil {
+		return err
+	}
+	if s.WALBytes, err = fileSize(file + "-wal"); err != nil {
 		return err
 	}
 	if s.WALBytes == 0 && s.DatabaseBytes > 0 {
