@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/floedb/floe/internal/sqldtest"
 )
 
 // openTerminal opens a pseudo terminal: the side of the screen and keyboard, and that of the program.
@@ -147,8 +149,9 @@ func TestShellAtATerminal(t *testing.T) {
 	p.sees("app.db> ")
 	p.types("CREATE TABLE animals(name TEXT);\r")
 	p.sees("app.db> ")
-	p.types("INSERT INTO ani\t VALUES\r")
-	p.sees("animals")
+	p.types("INSERT INTO ani\t")
+	p.sees("INSERT INTO animals")
+	p.types("VALUES -- and a comment;\r")
 	p.sees("...> ")
 	p.types("('cat'), ('dog' || char(27) || '[2J');\r")
 	p.sees("2 rows changed")
@@ -191,4 +194,91 @@ func TestShellAtATerminalEndsWithASignal(t *testing.T) {
 	if status := p.leaves(); status != exitFailed {
 		t.Errorf("status %d after SIGTERM, want %d", status, exitFailed)
 	}
+}
+
+// A paste comes as a terminal sends it that was asked to mark it, and as one that was not.
+func TestTabsInAPasteStayInTheText(t *testing.T) {
+	for name, paste := range map[string]func(string) string{
+		"marked":   func(text string) string { return "\x1b[200~" + text + "\x1b[201~" },
+		"unmarked": func(text string) string { return text },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "app.db")
+			p := sitDown(t, []string{"FLOE_HISTORY=" + path + ".history"}, "shell", path)
+			p.sees("app.db> ")
+			p.types(paste("CREATE TABLE sel(a TEXT);\r"))
+			p.sees("app.db> ")
+			// Behind se and a there are words to complete.
+			p.types(paste("INSERT INTO\tsel\tVALUES('se\tx'),\r\n\t('a\t\ty');") + "\r")
+			p.sees("2 rows changed")
+			p.sees("app.db> ")
+			p.types(up)
+			p.sees("VALUES")
+			p.types("\r") // the statement as it was kept
+			p.sees("2 rows changed")
+			p.types(".mode list\r")
+			p.types("SELECT count(*) || ' of ' || hex(a) FROM sel GROUP BY a;\r")
+			p.sees("2 of 61090979")
+			p.sees("2 of 73650978")
+			p.types(".quit\r")
+			if status := p.leaves(); status != exitDone {
+				t.Errorf("status %d after .quit, want %d", status, exitDone)
+			}
+		})
+	}
+}
+
+func TestOpenTransactionsAreToldOf(t *testing.T) {
+	for _, leave := range []string{ctrlD, ".quit\r", ".exit\r"} {
+		p := sitDown(t, []string{"FLOE_HISTORY="}, "shell", filepath.Join(t.TempDir(), "app.db"))
+		p.sees("app.db> ")
+		p.types("BEGIN; CREATE TABLE t(a); -- not committed\r")
+		p.sees("app.db*> ")
+		p.types(leave)
+		p.sees("the transaction that was open is rolled back")
+		if status := p.leaves(); status != exitDone {
+			t.Errorf("status %d after %q, want %d", status, leave, exitDone)
+		}
+	}
+}
+
+func TestCtrlDDoesNotRunWhatWasBegun(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.db")
+	p := sitDown(t, []string{"FLOE_HISTORY="}, "shell", path)
+	p.sees("app.db> ")
+	p.types("CREATE TABLE t(a)\r")
+	p.sees("...> ")
+	p.types(ctrlD)
+	p.sees("the statement without its end was not run")
+	p.leaves()
+	if got := floeDone(t, "query", path, "SELECT count(*) AS n FROM sqlite_schema"); got != "n\n-\n0\n" {
+		t.Errorf("the schema has %q, want 0", got)
+	}
+}
+
+func TestFreezeAsksAPerson(t *testing.T) {
+	srv := sqldtest.Start(t)
+	fill(t, srv, 1)
+	path := filepath.Join(t.TempDir(), "app.db")
+	floeDone(t, "sync", path, "--from", srv.URL)
+	p := sitDown(t, []string{"FLOE_HISTORY="}, "shell", path)
+	p.sees("> ")
+	p.types(".f\r")
+	p.sees(".freeze has to be typed in full")
+	for _, no := range []string{"\r", "n\r", "SELECT 1;\r", ctrlC, ctrlD} {
+		p.sees("> ")
+		p.types(".freeze\r")
+		p.sees("Freeze it? [y/N] ")
+		p.types(no)
+		p.sees("it was not frozen")
+	}
+	check(t, "status after noes", floeJSON(t, "status", path), map[string]any{"role": "replica"})
+	p.sees("> ")
+	p.types(".FREEZE\r")
+	p.sees("Freeze it? [y/N] ")
+	p.types("y\r")
+	p.sees("the database is one of its own now")
+	p.types(".quit\r")
+	p.leaves()
+	check(t, "status after a yes", floeJSON(t, "status", path), map[string]any{"role": "frozen"})
 }

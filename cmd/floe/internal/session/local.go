@@ -13,6 +13,7 @@ import (
 type local struct {
 	conn     *engine.Conn
 	close    func() error
+	closed   bool
 	readOnly error // why statements that write are refused; nil where they are not
 }
 
@@ -143,6 +144,10 @@ func (l *local) RunBatch(ctx context.Context, statements []string) (done int, er
 
 func (l *local) ReadTx(ctx context.Context, do func() error) error { return readTx(ctx, l, do) }
 
-func (l *local) InTx() bool             { return !l.conn.AutoCommit() }
+func (l *local) InTx() bool             { return !l.closed && !l.conn.AutoCommit() }
 func (l *local) Replica() *floe.Replica { return nil }
-func (l *local) Close() error           { return l.close() }
+
+func (l *local) Close() error {
+	l.closed = true
+	return l.close()
+}

@@ -30,6 +30,7 @@ type command struct {
 	args    string // how its arguments are called
 	summary string // one line
 	more    string // further lines of its help
+	inFull  bool   // the beginning of its name does not do, as what it does cannot be undone
 	kinds   []argKind
 	min     int
 	max     int // arguments; -1 for any number
@@ -67,7 +68,7 @@ func (sh *Shell) command(ctx context.Context, text string) error {
 
 func (c *command) usage() string { return strings.TrimSpace("." + c.name + " " + c.args) }
 
-// find gives the command of a name with its dot, or of a beginning of one that no other shares.
+// find gives the command of a name with its dot, or of a beginning of one that no other shares, where that will do.
 func (sh *Shell) find(word string) (*command, error) {
 	name := strings.ToLower(strings.TrimPrefix(word, "."))
 	var begun []*command
@@ -79,6 +80,9 @@ func (sh *Shell) find(word string) (*command, error) {
 		if name != "" && strings.HasPrefix(c.name, name) {
 			begun = append(begun, c)
 		}
+	}
+	if len(begun) == 1 && begun[0].inFull {
+		return nil, fmt.Errorf("unknown command %s: .%s has to be typed in full", word, begun[0].name)
 	}
 	if len(begun) == 1 {
 		return begun[0], nil

@@ -16,9 +16,10 @@ var databaseCommands = []command{
 	{name: "status", summary: "tell what the database is, and how far a replica has come", run: (*Shell).status},
 	{name: "sync", summary: "bring a replica to where its server is", run: (*Shell).sync},
 	{
-		name: "freeze", summary: "make a replica a database of its own",
-		more: "The file keeps the last state that was applied, may be written to, and follows its server no more.\nThere is no way back.",
-		run:  (*Shell).freeze,
+		name: "freeze", args: "[--yes]", summary: "make a replica a database of its own", inFull: true, max: 1,
+		more: `The file keeps the last state that was applied, may be written to, and follows its server no more.
+There is no way back, so it asks first. A script is not asked, and says --yes.`,
+		run: (*Shell).freeze,
 	},
 	{
 		name: "read", args: "FILE", summary: "run the statements and commands in FILE", kinds: []argKind{argFile}, min: 1, max: 1,
@@ -54,7 +55,10 @@ func (sh *Shell) sync(ctx context.Context, _ []string) error {
 	return sh.done(err)
 }
 
-func (sh *Shell) freeze(ctx context.Context, _ []string) error {
+func (sh *Shell) freeze(ctx context.Context, args []string) error {
+	if len(args) == 1 && args[0] != "--yes" {
+		return fmt.Errorf("unknown option %s: there is --yes", args[0])
+	}
 	st, err := floe.Inspect(sh.cfg.Target.File())
 	if err == nil && st.Role != floe.RoleReplica {
 		err = errors.New("the database is not a replica")
@@ -65,6 +69,26 @@ func (sh *Shell) freeze(ctx context.Context, _ []string) error {
 	if sh.sess.InTx() {
 		return errors.New("a transaction is open: end it first")
 	}
+	if err := sh.confirmFreeze(len(args) == 1); err != nil {
+		return err
+	}
+	return sh.freezeAndReopen(ctx)
+}
+
+// confirmFreeze makes sure that a freeze is meant.
+func (sh *Shell) confirmFreeze(yes bool) error {
+	switch {
+	case yes:
+		return nil
+	case sh.ask == nil || sh.reading > 0:
+		return errors.New("a freeze cannot be undone: a script says .freeze --yes")
+	case !sh.ask("The replica will follow its server no more, and there is no way back. Freeze it?"):
+		return errors.New("it was not frozen")
+	}
+	return nil
+}
+
+func (sh *Shell) freezeAndReopen(ctx context.Context) error {
 	if err := sh.sess.Close(); err != nil {
 		return err
 	}

@@ -83,7 +83,7 @@ func (sh *Shell) setOutput(_ context.Context, args []string) error {
 	out := newOutput(sh.cfg.Out, sh.cfg.Screen)
 	if len(args) == 1 && args[0] != "stdout" {
 		var err error
-		if out, err = createOutput(args[0]); err != nil {
+		if out, err = sh.createOutput(args[0]); err != nil {
 			return err
 		}
 	}
@@ -96,7 +96,7 @@ func (sh *Shell) setOnce(_ context.Context, args []string) (err error) {
 	if err := sh.closeOnce(); err != nil {
 		return err
 	}
-	sh.once, err = createOutput(args[0])
+	sh.once, err = sh.createOutput(args[0])
 	return err
 }
 

@@ -225,7 +225,7 @@ func TestReplicasSyncAndFreeze(t *testing.T) {
 SELECT count(*) FROM t;
 .sync
 .status
-.freeze
+.freeze --yes
 INSERT INTO t VALUES (2);
 SELECT count(*) FROM t;
 .status
@@ -254,5 +254,64 @@ SELECT count(*) FROM t;
 	}
 	if _, _, err := run(t, path, ".freeze\n"); err == nil {
 		t.Error("a database of its own was frozen")
+	}
+}
+
+func TestAFreezeIsMeant(t *testing.T) {
+	srv := sqldtest.Start(t)
+	srv.Exec(t, "CREATE TABLE t(a)")
+	path := newFile(t)
+	must(t, "file:"+path+"?primary="+srv.URL, "SELECT 1 FROM t;")
+	for script, want := range map[string]string{
+		".f\n":           ".freeze has to be typed in full",
+		".freez --yes\n": ".freeze has to be typed in full",
+		".freeze\n":      "a script says .freeze --yes",
+		".freeze --no\n": "there is --yes",
+		".read " + writeFile(t, "freeze.sql", ".freeze\n") + "\n": "a script says .freeze --yes",
+		"BEGIN;\n.freeze --yes\n":                                 "a transaction is open",
+	} {
+		if _, _, err := run(t, path, script); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want %s", script, err, want)
+		}
+	}
+	if st, err := floe.Inspect(path); err != nil || st.Role != floe.RoleReplica {
+		t.Errorf("the file is %v, error %v; want a replica", st.Role, err)
+	}
+}
+
+func TestAScriptThatEndsInATransactionFails(t *testing.T) {
+	eachMode(t, func(t *testing.T, name string) {
+		for script, want := range map[string]error{
+			"BEGIN; CREATE TABLE t(a);":                            errOpenTx,
+			"SAVEPOINT a; CREATE TABLE t(a);\n.quit\n":             errOpenTx,
+			"BEGIN; CREATE TABLE t(a); -- COMMIT;":                 errOpenTx,
+			".bail off\nBEGIN; SELECT nope; CREATE TABLE t(a);\n":  errFailed,
+			"BEGIN; ROLLBACK; SAVEPOINT a; RELEASE a; BEGIN; END;": nil,
+		} {
+			_, _, err := run(t, name, script)
+			if !errors.Is(err, want) || err != nil && !strings.Contains(err.Error(), "is rolled back") {
+				t.Errorf("%q: error %v, want %v", script, err, want)
+			}
+		}
+		_, _, err := run(t, name, "BEGIN;\nSELECT nope;\n")
+		if err == nil || !strings.HasPrefix(err.Error(), "line 2: ") || !strings.HasSuffix(err.Error(), "; the transaction that was open is rolled back") {
+			t.Errorf("an error in a transaction: %v", err)
+		}
+		if got := must(t, name, ".tables\n"); got != "" {
+			t.Errorf("there are tables %q", got)
+		}
+	})
+}
+
+func TestOutputDoesNotOverwriteTheDatabase(t *testing.T) {
+	name := newFile(t)
+	must(t, name, "CREATE TABLE t(a);")
+	for _, command := range []string{".output ", ".once "} {
+		if _, _, err := run(t, name, command+name+"\n"); err == nil || !strings.Contains(err.Error(), "is a file of the database") {
+			t.Errorf("%s the database: %v", command, err)
+		}
+	}
+	if got := must(t, name, ".tables\n"); got != "t\n" {
+		t.Errorf("tables %q, want t", got)
 	}
 }

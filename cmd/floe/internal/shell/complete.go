@@ -52,6 +52,15 @@ func (sh *Shell) complete(ctx context.Context, line string, pos int) (head strin
 	return head, completions, tail
 }
 
+// completeTyped is complete for lines as the editor has them.
+func (sh *Shell) completeTyped(ctx context.Context, line string, pos int) (head string, completions []string, tail string) {
+	head, completions, tail = sh.complete(ctx, fromEditor.Replace(line), pos)
+	for i, c := range completions {
+		completions[i] = toEditor.Replace(c)
+	}
+	return toEditor.Replace(head), completions, toEditor.Replace(tail)
+}
+
 // keepTyped has candidates that differ in case begin as the word was typed: the part that all have in common replaces it.
 func keepTyped(candidates []string, word string) {
 	for _, c := range candidates {

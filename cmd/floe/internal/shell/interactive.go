@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -119,52 +121,77 @@ func (t *terminal) line(prompt string) (string, int, error) {
 		if errors.Is(a.err, liner.ErrPromptAborted) {
 			a.err = errInterrupted
 		}
-		return a.text, 0, a.err
+		return fromEditor.Replace(a.text), 0, a.err
 	case <-t.ctx.Done():
 		return "", 0, context.Cause(t.ctx)
 	}
 }
 
+// ask asks a question that has the answers yes and no. Only a yes is one.
+func (t *terminal) ask(question string) bool {
+	answer, _, err := t.line(question + " [y/N] ")
+	return err == nil && slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer)))
+}
+
+// remember has the editor give the line again.
+func (t *terminal) remember(line string) { t.editor.AppendHistory(toEditor.Replace(line)) }
+
 // interact runs the shell for a person, until they leave.
 func (sh *Shell) interact(ctx context.Context) error {
 	ctx, unwatch := sh.stopper.watchSignals(ctx)
 	defer unwatch()
-	t := &terminal{editor: liner.NewLiner(), ctx: ctx}
-	defer t.editor.Close()
-	t.editor.SetCtrlCAborts(true)
-	t.editor.SetBeep(false)
-	t.editor.SetMultiLineMode(true)
-	t.editor.SetTabCompletionStyle(liner.TabPrints)
-	t.editor.SetWordCompleter(func(line string, pos int) (string, []string, string) { return sh.complete(ctx, line, pos) })
+	editor, closeEditor, err := openEditor()
+	if err != nil {
+		return err
+	}
+	defer closeEditor()
+	editor.SetCtrlCAborts(true)
+	editor.SetBeep(false)
+	editor.SetMultiLineMode(true)
+	editor.SetTabCompletionStyle(liner.TabPrints)
+	editor.SetWordCompleter(func(line string, pos int) (string, []string, string) { return sh.completeTyped(ctx, line, pos) })
+	t := &terminal{editor: editor, ctx: ctx}
 	h := openHistory(sh.cfg.History, sh.cfg.Secrets)
 	for _, line := range h.lines {
-		t.editor.AppendHistory(line)
+		t.remember(line)
 	}
 	fmt.Fprintln(sh.err, sh.cfg.Hello)
+	sh.ask = t.ask
+	err = sh.converse(ctx, t, h)
+	if sh.sess.InTx() {
+		fmt.Fprintln(sh.err, "the transaction that was open is rolled back")
+	}
+	return cmp.Or(err, context.Cause(ctx))
+}
+
+// converse runs what a person types, piece by piece.
+func (sh *Shell) converse(ctx context.Context, t *terminal, h *history) error {
 	for !sh.leave {
 		p, err := readPiece(t.line, sh.prompt(), sh.morePrompt())
 		switch {
 		case errors.Is(err, errInterrupted):
 			fmt.Fprintln(sh.err, "Ctrl-D or .quit leaves the shell.")
 			continue
-		case err != nil && !errors.Is(err, io.EOF):
+		case errors.Is(err, io.EOF):
+			fmt.Fprintln(sh.err)
+			if p.cutShort {
+				fmt.Fprintln(sh.err, "the statement without its end was not run")
+			}
+			return nil
+		case err != nil:
 			return err
 		}
 		for _, line := range h.add(p.lines) {
-			t.editor.AppendHistory(line)
+			t.remember(line)
 		}
 		if err := sh.stopper.run(ctx, func(ctx context.Context) error { return sh.runTyped(ctx, p) }); err != nil {
 			fmt.Fprintln(sh.err, "error:", err)
 		}
-		if err := errors.Join(sh.flush()); err != nil {
+		if err := sh.flush(); err != nil {
 			return err
 		}
-		if err != nil {
-			fmt.Fprintln(sh.err)
-			break
-		}
 	}
-	return context.Cause(ctx)
+	return nil
 }
 
 // runTyped runs what a person typed, up to the first error.

@@ -3,6 +3,7 @@ package shell
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 
@@ -25,7 +26,15 @@ func newOutput(w io.Writer, terminal bool) *output {
 	return &output{Writer: buf, buf: buf}
 }
 
-func createOutput(name string) (*output, error) {
+// createOutput empties the file called name, or makes it. It is not to be the database.
+func (sh *Shell) createOutput(name string) (*output, error) {
+	if path := sh.cfg.Target.File(); path != "" {
+		for _, own := range []string{path, path + "-wal"} {
+			if isSameFile(name, own) {
+				return nil, fmt.Errorf("%s is a file of the database", name)
+			}
+		}
+	}
 	f, err := os.Create(name)
 	if err != nil {
 		return nil, err
@@ -33,6 +42,12 @@ func createOutput(name string) (*output, error) {
 	o := newOutput(f, false)
 	o.file = f
 	return o, nil
+}
+
+func isSameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
 func (o *output) Flush() error { return o.buf.Flush() }

@@ -50,7 +50,8 @@ type Shell struct {
 	names    nameCache
 	failed   bool // a statement failed, and the script went on
 	leave    bool
-	reading  int // how many scripts .read is in
+	reading  int                        // how many scripts .read is in
+	ask      func(question string) bool // of the person at the terminal; nil where there is none
 	stopper  stopper
 	commands []command
 }
@@ -65,8 +66,12 @@ type settings struct {
 	bail    bool
 }
 
-// errFailed is the error of a script that went on behind errors.
-var errFailed = errors.New("statements failed")
+var (
+	// errFailed is the error of a script that went on behind errors.
+	errFailed = errors.New("statements failed")
+	// errOpenTx is the error of a script that ends in a transaction.
+	errOpenTx = errors.New("the script ends in a transaction without COMMIT, which is rolled back")
+)
 
 // Run runs a shell to its end: that of its input, or a command that leaves it. The error is that of a script.
 func Run(ctx context.Context, cfg Config) (err error) {
@@ -105,9 +110,15 @@ func (sh *Shell) closeAll() error {
 func (sh *Shell) script(ctx context.Context, in *reader) error {
 	err := sh.runScript(ctx, in)
 	if err == nil && sh.failed {
-		return errFailed
+		err = errFailed
 	}
-	return err
+	switch {
+	case !sh.sess.InTx():
+		return err
+	case err == nil:
+		return errOpenTx
+	}
+	return fmt.Errorf("%w; the transaction that was open is rolled back", err)
 }
 
 // runScript is script for one of several files.

@@ -1,0 +1,11 @@
+//go:build !linux && !darwin && !freebsd && !netbsd && !openbsd
+
+package shell
+
+import "github.com/peterh/liner"
+
+// openEditor begins to edit lines. What was pasted comes as keys that are pressed.
+func openEditor() (editor *liner.State, closeEditor func() error, err error) {
+	editor = liner.NewLiner()
+	return editor, editor.Close, nil
+}
