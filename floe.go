@@ -41,16 +41,21 @@
 // Read your writes: after a write, reads that begin later, of any connection to
 // the replica, wait until it has the frames of the write. They begin to arrive as
 // soon as the primary has acknowledged it, so that the wait is of milliseconds at
-// most. [WithReadYourWrites] and the parameter readYourWrites=false turn it off.
+// most. Each commit is such a write, also one by RELEASE or in the middle of a
+// script; where an error leaves open whether something was committed, as that of an
+// INSERT OR FAIL does, reads wait for all that the primary has. [WithReadYourWrites] and the parameter readYourWrites=false turn it off.
 // Connections of [Replica.Conn] never wait; [Replica.MaxWriteFrameNo] tells them
 // what to wait for.
 //
 // While the primary cannot be reached, a write fails with [ErrUnreachable], at
 // once: nothing is queued. Reads go on with the last state that was received, also
-// those behind a write whose frames did not come any more; [Replica.FrameNo] is
-// below [Replica.MaxWriteFrameNo] then. Should the replica be unable to catch up
-// for a reason that does not pass by itself, such as [ErrLocked] where another
-// process keeps the file in step, then reads behind a write have that error.
+// those behind a write whose frames did not come any more, because the network went
+// away or the token was refused; [Replica.FrameNo] is below
+// [Replica.MaxWriteFrameNo] then. A write that was refused, for whatever reason, keeps
+// no read waiting. Should the file no longer fit the primary's log, which no sync can
+// mend ([ErrAhead], [ErrDiverged], [ErrPositionFile]), or another process keep the file
+// in step ([ErrLocked]), then reads behind a write that was acknowledged have that
+// error.
 //
 // The foreign keys of a primary are on unless PRAGMA foreign_keys turns them off,
 // which therefore runs on both sides. Other settings that concern writing, such as

@@ -3,6 +3,7 @@ package floe
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"slices"
@@ -62,6 +63,9 @@ func OpenReplica(ctx context.Context, path, url string, opts ...Option) (*Replic
 
 func openReplica(path, url string, cfg config) (*Replica, error) {
 	cfg.Path, cfg.Remote.URL = path, url
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
 	rep, err := replicator.Open(cfg.Config)
 	if err != nil {
 		return nil, fmt.Errorf("open replica: %w", err)

@@ -20,25 +20,17 @@ type remoteConn struct {
 	s      *hrana.Stream // nil before the first statement, and when it was lost
 	rows   *remoteRows   // that the stream is being read for, nil for none
 
-	tx       txState
-	readOnly bool  // the transaction is to read only
-	doubt    bool  // a statement failed in the transaction, which can have ended it
-	lost     error // what became of the transaction; the connection is of no use then
+	txTrack
+	lost error // what became of the transaction; the connection is of no use then
 
 	lastID int64       // rowid of the last row inserted
 	index  hrana.Index // the newest frame that an answer spoke of
+
+	// fresh, when not nil, readies a stream that was just opened.
+	fresh func(context.Context, *hrana.Stream) error
 }
 
 var _ backend = (*remoteConn)(nil)
-
-// txState tells who has begun the transaction that is open.
-type txState uint8
-
-const (
-	txNone  txState = iota
-	txBegun         // database/sql
-	txSQL           // a statement, or whoever was given the stream
-)
 
 // Bounds of what is done without a context: to close a stream, and to roll back.
 const (
@@ -54,9 +46,7 @@ func (c *remoteConn) stream() *hrana.Stream {
 	if c.ready(ctx) != nil || c.open(ctx) != nil {
 		return nil
 	}
-	if c.tx == txNone {
-		c.tx = txSQL // for all that is known
-	}
+	c.handedOut()
 	return c.s
 }
 
@@ -66,6 +56,7 @@ func (c *remoteConn) ready(ctx context.Context) error {
 	if c.rows != nil {
 		c.rows.fetchAll()
 	}
+	c.resolve(ctx)
 	if c.lost != nil {
 		return c.lost
 	}
@@ -73,9 +64,18 @@ func (c *remoteConn) ready(ctx context.Context) error {
 }
 
 // open opens the stream where there is none.
-func (c *remoteConn) open(ctx context.Context) (err error) {
-	if c.s == nil {
-		c.s, err = c.server.client.OpenStream(ctx)
+func (c *remoteConn) open(ctx context.Context) error {
+	if c.s != nil {
+		return nil
+	}
+	s, err := c.server.client.OpenStream(ctx)
+	if err == nil && c.fresh != nil {
+		if err = c.fresh(ctx, s); err != nil {
+			go closeStream(s)
+		}
+	}
+	if err == nil {
+		c.s = s
 	}
 	return err
 }
@@ -122,6 +122,7 @@ func (c *remoteConn) failed(err error, kind callKind) {
 	case intact && errors.Is(err, hrana.ErrNotExecuted):
 	case intact && kind.reads && c.tx != txNone:
 	default:
+		c.cutOff(err, kind)
 		c.drop(err, kind)
 	}
 }
@@ -143,18 +144,6 @@ func closeStream(s *hrana.Stream) error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	return s.Close(ctx)
-}
-
-// note follows what statements that succeeded do to the transaction.
-func (c *remoteConn) note(effect sqltext.TxEffect) {
-	switch effect {
-	case sqltext.TxBegin, sqltext.TxSavepoint:
-		if c.tx == txNone {
-			c.tx = txSQL
-		}
-	case sqltext.TxEnd:
-		c.tx, c.doubt, c.readOnly = txNone, false, false
-	}
 }
 
 // seen takes over what a result tells about the connection.
@@ -204,9 +193,8 @@ func (w *busyWait) pause(ctx context.Context) bool {
 }
 
 func (c *remoteConn) executeOnce(ctx context.Context, st *sqltext.Statement, stmt hrana.Stmt) (res *hrana.StmtResult, err error) {
-	isRollback := st.Tx == sqltext.TxEnd && st.Keyword == "ROLLBACK"
 	err = c.call(ctx, kindOf(st), func(s *hrana.Stream) (err error) {
-		if c.doubt && !isRollback {
+		if c.doubt && !isRollback(st) {
 			res, err = guarded(ctx, s, stmt)
 			return err
 		}
@@ -216,9 +204,8 @@ func (c *remoteConn) executeOnce(ctx context.Context, st *sqltext.Statement, stm
 	if err == nil {
 		c.seen(res)
 	}
-	if err == nil || isRollback && isOfStatement(err) { // which fails where there is no transaction
-		c.note(st.Tx)
-	}
+	c.note(st, err)
+	c.resolve(ctx)
 	if isTooLarge(err) && isChange(st) { // SQLite makes all changes before it gives the first row
 		err = fmt.Errorf("what the statement changes is changed, but its rows are too many for an answer: %w", err)
 	}
@@ -226,7 +213,7 @@ func (c *remoteConn) executeOnce(ctx context.Context, st *sqltext.Statement, stm
 }
 
 func kindOf(st *sqltext.Statement) callKind {
-	return callKind{reads: st.Reads, commits: st.Tx == sqltext.TxEnd && st.Keyword != "ROLLBACK"}
+	return callKind{reads: st.Reads, commits: st.Tx == sqltext.TxEnd && !isRollback(st)}
 }
 
 var errRolledBack = errors.New("the server has rolled it back")
@@ -281,7 +268,7 @@ func (c *remoteConn) execText(ctx context.Context, t *sqlText, args []driver.Nam
 		}
 		return remoteResult{id: c.lastID, changes: int64(res.RowsAffected)}, nil
 	}
-	changes, err := c.runScript(ctx, t, c.script(stmts, true), func(*hrana.StmtResult) {})
+	changes, err := c.runScript(ctx, t, c.script(t, stmts, true), func(*hrana.StmtResult) {})
 	if err != nil {
 		return nil, err
 	}
@@ -294,6 +281,7 @@ func (c *remoteConn) runScript(ctx context.Context, t *sqlText, b hrana.Batch, a
 	if len(b.Steps) == 0 {
 		return 0, c.ready(ctx)
 	}
+	defer c.resolve(ctx)
 	err = c.call(ctx, t.kind(), func(s *hrana.Stream) error {
 		out, err := s.Batch(ctx, b)
 		if err != nil {
@@ -302,13 +290,14 @@ func (c *remoteConn) runScript(ctx context.Context, t *sqlText, b hrana.Batch, a
 		c.index = c.index.Later(out.ReplicationIndex)
 		for i, step := range out.Steps {
 			if step.Error != nil {
+				c.note(&t.stmts[i], step.Error)
 				return numbered(step.Error, i, len(out.Steps))
 			}
 			if step.Result == nil {
 				return errRolledBack
 			}
 			c.seen(step.Result)
-			c.note(t.stmts[i].Tx)
+			c.note(&t.stmts[i], nil)
 			if isChange(&t.stmts[i]) {
 				changes = int64(step.Result.RowsAffected)
 			}
@@ -329,7 +318,7 @@ func isChange(st *sqltext.Statement) bool {
 }
 
 // script is the batch of statements that ends with the first one that fails.
-func (c *remoteConn) script(stmts []hrana.Stmt, noRows bool) hrana.Batch {
+func (c *remoteConn) script(t *sqlText, stmts []hrana.Stmt, noRows bool) hrana.Batch {
 	b := hrana.Batch{Steps: make([]hrana.BatchStep, len(stmts))}
 	for i := range stmts {
 		stmts[i].NoRows = noRows
@@ -338,7 +327,7 @@ func (c *remoteConn) script(stmts []hrana.Stmt, noRows bool) hrana.Batch {
 			b.Steps[i].Condition = hrana.OK(i - 1)
 		}
 	}
-	if c.doubt && len(stmts) > 0 {
+	if c.doubt && len(stmts) > 0 && !isRollback(&t.stmts[0]) {
 		b.Steps[0].Condition = inTransaction()
 	}
 	return b

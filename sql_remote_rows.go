@@ -109,7 +109,7 @@ func (c *remoteConn) fetch(ctx context.Context, t *sqlText, stmts []hrana.Stmt) 
 			return nil, err
 		}
 		add(res)
-	} else if _, err = c.runScript(ctx, t, c.script(stmts, false), add); err != nil {
+	} else if _, err = c.runScript(ctx, t, c.script(t, stmts, false), add); err != nil {
 		return sets, err
 	}
 	t.learn(size)
@@ -128,7 +128,7 @@ func sizeOf(row []hrana.Value) int {
 func (c *remoteConn) queryCursor(ctx context.Context, t *sqlText, stmts []hrana.Stmt) (driver.Rows, error) {
 	r := &remoteRows{c: c, text: t, kind: t.kind(), shape: &shape{}}
 	err := c.call(ctx, r.kind, func(s *hrana.Stream) (err error) {
-		if r.cur, err = s.Cursor(ctx, c.script(stmts, false)); err != nil {
+		if r.cur, err = s.Cursor(ctx, c.script(t, stmts, false)); err != nil {
 			return err
 		}
 		c.rows = r
@@ -147,6 +147,7 @@ func (c *remoteConn) queryCursor(ctx context.Context, t *sqlText, stmts []hrana.
 func (r *remoteRows) advance() error {
 	for r.cur.NextStep() {
 		if err := r.cur.StepErr(); err != nil {
+			r.c.note(&r.text.stmts[r.cur.Step()], err)
 			return r.closeCursor(numbered(err, r.cur.Step(), len(r.text.stmts)))
 		}
 		r.shape, r.end = remoteShape(r.cur.Cols()), nil
@@ -177,13 +178,14 @@ func (r *remoteRows) endStep() error {
 	step, err := r.cur.Step(), r.cur.StepErr()
 	switch {
 	case err != nil:
+		r.c.note(&r.text.stmts[step], err)
 		r.end = r.closeCursor(numbered(err, step, len(r.text.stmts)))
 	case r.cur.Err() != nil:
 		r.end = r.closeCursor(r.cur.Err())
 	default:
 		res := r.cur.StepResult()
 		r.c.seen(&res)
-		r.c.note(r.text.stmts[step].Tx)
+		r.c.note(&r.text.stmts[step], nil)
 		r.end = io.EOF
 		if step == len(r.text.stmts)-1 {
 			r.end = r.finish()

@@ -116,15 +116,17 @@ func (s *replicaSource) close() error {
 	return err
 }
 
-// wrote takes down what the primary said of a write.
+// wrote takes down what the primary said of a write that it acknowledged.
 func (s *replicaSource) wrote(index hrana.Index) {
 	s.r.own.note(index)
-	s.behind()
+	s.follow(true)
 }
 
-// behind has later reads wait until the file is where the primary is now.
-func (s *replicaSource) behind() {
+// behind has later reads wait for what may have been written.
+func (s *replicaSource) behind() { s.follow(false) }
+
+func (s *replicaSource) follow(acknowledged bool) {
 	if !s.cfg.staleRead {
-		s.r.own.follow()
+		s.r.own.follow(acknowledged)
 	}
 }

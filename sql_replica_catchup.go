@@ -34,7 +34,8 @@ type ownWrites struct {
 	newest   hrana.Index // the latest that a write was acknowledged with, in the log that is followed
 	last     hrana.Index // what the last one was acknowledged with
 	log      LogID       // that was followed then
-	written  uint64      // writes acknowledged
+	written  uint64      // writes, and what may have been one
+	sure     uint64      // the last of them that was acknowledged
 	held     uint64      // as many of them are in the file
 	attempt  *attempt    // the catch-up under way
 	failure  error       // why the last one did not get there
@@ -59,11 +60,15 @@ func (w *ownWrites) note(index hrana.Index) {
 	w.newest, w.last = w.newest.Later(index), index
 }
 
-// follow begins to bring the file to what the primary has by now.
-func (w *ownWrites) follow() {
+// follow begins to bring the file to what the primary has by now, as something was
+// written, or, unless that was acknowledged, may have been.
+func (w *ownWrites) follow(acknowledged bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.written++
+	if acknowledged {
+		w.sure = w.written
+	}
 	w.behind.Store(true)
 	if w.attempt == nil {
 		w.failure = nil // the primary was there a moment ago
@@ -78,8 +83,9 @@ func (w *ownWrites) latest() hrana.Index {
 	return w.newest
 }
 
-// wait returns when the file holds what was written before the call. While the
-// primary cannot be reached it returns early, and without an error.
+// wait returns when the file holds what was written before the call. It returns
+// early, and without an error, while the primary cannot be reached, or refuses the
+// token: then reads take what there is.
 func (w *ownWrites) wait(ctx context.Context) error {
 	if !w.behind.Load() {
 		return nil
@@ -118,16 +124,17 @@ func (w *ownWrites) await(want uint64) (<-chan struct{}, error) {
 	case time.Since(w.failedAt) >= unreachablePause:
 		w.begin()
 	}
-	if passes(w.failure) {
+	if passes(w.failure) || w.held >= min(want, w.sure) {
 		return nil, nil
 	}
 	return nil, fmt.Errorf("%s: catch up with what was written: %w", w.r.path, w.failure)
 }
 
-// passes tells whether the reason of a failed catch-up can go away by itself.
-// Reads take what there is until then.
+// passes tells whether reads take what there is when a catch-up has failed. They
+// fail only where file and log do not fit together, so that no later sync can bring
+// what the primary has acknowledged.
 func passes(err error) bool {
-	for _, stays := range []error{ErrAuth, ErrLocked, ErrAhead, ErrDiverged, ErrPositionFile, ErrPageSize, ErrNotReplica} {
+	for _, stays := range []error{ErrLocked, ErrAhead, ErrDiverged, ErrPositionFile, ErrPageSize, ErrNotReplica} {
 		if errors.Is(err, stays) {
 			return false
 		}
@@ -162,6 +169,9 @@ func (w *ownWrites) catchUp(a *attempt) {
 	w.attempt, w.failure = nil, err
 	if err != nil {
 		w.failedAt = time.Now()
+		if w.life.Err() == nil {
+			w.r.cfg.Logger.Warn("the replica could not catch up with what was written through it", "path", w.r.path, "err", err)
+		}
 		return
 	}
 	w.held = goal

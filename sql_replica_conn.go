@@ -107,7 +107,7 @@ func (c *replicaConn) execPrimary(ctx context.Context, query string, run func(*r
 		return nil, err
 	}
 	res, err := run(b)
-	c.ran(query, err)
+	c.ran(ctx, query, err)
 	return res, c.explain(query, err)
 }
 
@@ -142,10 +142,15 @@ func (c *replicaConn) queryPrimary(ctx context.Context, query string, run func(*
 	}
 	rows, err := run(b)
 	if err != nil {
-		c.ran(query, err)
+		c.ran(ctx, query, err)
 		return nil, c.explain(query, err)
 	}
-	return &primaryRows{rows.(*remoteRows), c, query}, nil
+	r := rows.(*remoteRows)
+	if r.cur == nil { // all has been done
+		c.ran(ctx, query, nil)
+		return r, nil
+	}
+	return &primaryRows{r, c, query}, nil
 }
 
 // await has a read outside of a transaction wait for what was written before it.
@@ -230,36 +235,42 @@ func (c *replicaConn) connectPrimary() (b *remoteConn, err error) {
 }
 
 // ran takes down what became of a text that ran on the primary.
-func (c *replicaConn) ran(query string, err error) {
-	c.wrote = true
-	stmts := c.primary.server.texts.get(query).stmts
+func (c *replicaConn) ran(ctx context.Context, query string, err error) {
+	p := c.primary
+	c.wrote = c.wrote || err == nil || isOfStatement(err)
+	p.resolve(ctx)
+	done := err == nil && p.tx == txNone
+	c.noteCommits(ctx, done)
 	switch {
-	case c.primary.lost != nil && endsTransaction(stmts):
+	case p.lost != nil && endsTransaction(p.server.texts.get(query).stmts):
 		c.dropPrimary()
 		c.place = nowhere
-	case c.primary.lost != nil || c.primary.tx != txNone:
+	case p.lost != nil || p.tx != txNone:
 		c.place = onPrimary
-		return
 	default:
 		c.place = nowhere
 	}
-	c.noteWrite(err, len(stmts) == 1)
 }
 
 func endsTransaction(stmts []sqltext.Statement) bool {
 	return slices.ContainsFunc(stmts, func(st sqltext.Statement) bool { return st.Tx == sqltext.TxEnd })
 }
 
-// noteWrite takes down what the primary said of what has been committed. Where an
-// error leaves open what was, reads wait for all that the primary has.
-func (c *replicaConn) noteWrite(err error, single bool) {
-	var refused *hrana.Error
+// noteCommits has later reads wait for what may have been committed on the primary
+// since the last call, or, if done is set, for what was done there in any case.
+func (c *replicaConn) noteCommits(ctx context.Context, done bool) {
+	p := c.primary
+	committed := p.committed
+	p.committed = false
+	if committed {
+		p.askIndex(ctx)
+	}
 	switch {
-	case err == nil:
-		c.source.wrote(c.primary.index)
-	case errors.Is(err, hrana.ErrNotExecuted), errors.Is(err, ErrUnreachable):
-	case single && errors.As(err, &refused):
-	default:
+	case p.index.Known && (committed || done):
+		c.source.wrote(p.index)
+	case done:
+		c.source.wrote(hrana.Index{})
+	case committed:
 		c.source.behind()
 	}
 }
@@ -305,22 +316,24 @@ func (t *replicaTx) Commit() error {
 		t.c.primary.index = hrana.Index{}
 	}
 	err := t.tx.Commit()
-	if t.c.place == onPrimary {
-		t.c.wrote = true
-		t.c.noteWrite(err, true)
-	}
-	t.c.endTransaction()
+	t.c.endTransaction(err == nil)
 	return err
 }
 
 // Rollback implements [driver.Tx].
 func (t *replicaTx) Rollback() error {
 	err := t.tx.Rollback()
-	t.c.endTransaction()
+	t.c.endTransaction(false)
 	return err
 }
 
-func (c *replicaConn) endTransaction() {
+func (c *replicaConn) endTransaction(committed bool) {
+	if c.place == onPrimary {
+		c.wrote = c.wrote || committed
+		ctx, cancel := context.WithTimeout(context.Background(), rollbackTimeout)
+		defer cancel()
+		c.noteCommits(ctx, committed)
+	}
 	if c.primary != nil && c.primary.lost != nil {
 		c.dropPrimary()
 	}
@@ -389,8 +402,8 @@ func (c *replicaConn) closeLocal() error {
 	return c.conn.Close()
 }
 
-// primaryRows are rows of the primary. What they come from has been done when they
-// are closed.
+// primaryRows are rows of the primary that a cursor reads. What they come from has
+// been done when they are closed.
 type primaryRows struct {
 	*remoteRows
 	conn  *replicaConn // nil once they are closed
@@ -401,7 +414,9 @@ type primaryRows struct {
 func (r *primaryRows) Close() error {
 	err := r.remoteRows.Close()
 	if r.conn != nil {
-		r.conn.ran(r.query, err)
+		ctx, cancel := context.WithTimeout(context.Background(), rollbackTimeout)
+		defer cancel()
+		r.conn.ran(ctx, r.query, err)
 		r.conn = nil
 	}
 	return err
