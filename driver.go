@@ -79,6 +79,11 @@ func init() { sql.Register(DriverName, &Driver{}) }
 // has read before and another one has written since: a program with several
 // writers wants _txlock=immediate.
 //
+// Some errors of statements end the whole transaction: a conflict with OR ROLLBACK,
+// RAISE(ROLLBACK), a full disk, a write that its context interrupts. Nothing more is
+// run in it then: each call is [ErrTransactionLost], but for Rollback. A transaction
+// that SQL ends, and begins anew, as a migration may, goes on with the new one.
+//
 // A commit that fails rolls the transaction back. So does the end of the context
 // that the transaction began with. A transaction that SQL has begun, and that is
 // open when its connection goes back to the pool, is rolled back: use [sql.Tx], or a

@@ -48,8 +48,9 @@ var (
 	ErrIsReplica = errors.New("the database is a replica: only its primary may write to it")
 	// ErrReadersOpen says that a freeze waited in vain for readers to end.
 	ErrReadersOpen = errors.New("connections of the replica are still open")
-	// ErrTransactionLost says that a server has given up the transaction, or was lost with it. Nothing of it is kept,
-	// so it can be run again from its beginning, on another connection where one was taken by [sql.DB.Conn].
+	// ErrTransactionLost says that a server has given up the transaction, or was lost with it, or that SQLite has rolled
+	// it back at the error of a statement. Nothing of it is kept, so it can be run again from its beginning, on another
+	// connection where one to a server was taken by [sql.DB.Conn].
 	ErrTransactionLost = errors.New("the transaction is lost")
 	// ErrCommitUnknown says that the connection to a server broke during a COMMIT. The transaction was committed as a
 	// whole or not at all, and only the data tell which.

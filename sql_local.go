@@ -1,6 +1,7 @@
 package floe
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -146,7 +147,8 @@ type localConn struct {
 	conn   *engine.Conn
 	cfg    connConfig
 	shapes map[*engine.Stmt]*shape
-	rows   int // how many are open
+	rows   int  // how many are open
+	inTx   bool // database/sql has begun a transaction, and not ended it
 
 	results []localResult // that are not used yet
 }
@@ -225,16 +227,44 @@ func (c *localConn) clean() error {
 	if c.rows != 0 {
 		return errRowsOpen
 	}
+	return c.rollback()
+}
+
+// rollback rolls back the transaction that is open, if there is one.
+func (c *localConn) rollback() error {
 	if c.conn.AutoCommit() {
 		return nil
 	}
 	return c.conn.Exec(context.Background(), "ROLLBACK")
 }
 
+// check keeps what is meant for a transaction from being run, and committed by itself, behind one that SQLite has
+// rolled back.
+func (c *localConn) check() error {
+	if !c.inTx {
+		return nil
+	}
+	if err := c.conn.RolledBack(); err != nil {
+		return fmt.Errorf("%w: %w", ErrTransactionLost, err)
+	}
+	return nil
+}
+
 func (c *localConn) close() error { return c.conn.Close() }
+
+// whyAborted is the error of rows. Those that were open when SQLite rolled back the transaction have no other cause.
+func (c *localConn) whyAborted(err error) error {
+	if errors.Is(err, engine.AbortRollback) {
+		return cmp.Or(c.check(), err)
+	}
+	return err
+}
 
 // exec runs all statements of query. Arguments by position go to the statements one after the other.
 func (c *localConn) exec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
 	if len(args) == 0 {
 		_, _, before := c.conn.Counters()
 		if err := c.conn.Exec(ctx, query); err != nil {
@@ -297,6 +327,9 @@ func (c *localConn) resultSince(before int64) driver.Result {
 
 // query runs query up to its first row. Of several statements those without columns are run on the way.
 func (c *localConn) query(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
 	s, err := c.conn.PrepareCachedContext(ctx, query)
 	switch {
 	case err == engine.ErrTrailing || err == engine.ErrEmpty:
@@ -325,7 +358,8 @@ func (c *localConn) begin(ctx context.Context, opts driver.TxOptions) (driver.Tx
 	if err != nil {
 		return nil, err
 	}
-	return &localTx{ctx: ctx, tx: tx}, nil
+	c.inTx = true
+	return &localTx{ctx: ctx, c: c, tx: tx, mode: mode}, nil
 }
 
 // txMode is what the options of a transaction ask for.
@@ -347,18 +381,41 @@ func (cfg connConfig) txMode(opts driver.TxOptions) (engine.TxMode, error) {
 
 // localTx is a transaction. The context is for the waits of its commit.
 type localTx struct {
-	ctx context.Context
-	tx  *engine.Tx
+	ctx  context.Context
+	c    *localConn
+	tx   *engine.Tx
+	mode engine.TxMode
 }
 
 // Commit rolls back what cannot be committed: for database/sql the transaction is over in any case.
 func (t *localTx) Commit() error {
-	err := t.tx.Commit(t.ctx)
+	err := t.commit()
 	if err != nil {
-		err = errors.Join(err, t.tx.Rollback())
+		err = errors.Join(err, t.Rollback())
+	}
+	t.c.inTx = false
+	return err
+}
+
+// commit commits what is open. That is another transaction where a statement has ended the first one and begun a second,
+// as migrations do for what cannot be done in one.
+func (t *localTx) commit() error {
+	if err := t.c.check(); err != nil {
+		return err
+	}
+	err := t.tx.Commit(t.ctx)
+	if errors.Is(err, engine.ErrTxEnded) && t.mode != engine.TxReadOnly && !t.c.conn.AutoCommit() {
+		err = t.c.conn.Exec(t.ctx, "COMMIT")
 	}
 	return err
 }
 
 // Rollback does nothing to a transaction that SQLite has rolled back already.
-func (t *localTx) Rollback() error { return t.tx.Rollback() }
+func (t *localTx) Rollback() error {
+	t.c.inTx = false
+	err := t.tx.Rollback()
+	if next := t.c.rollback(); err == nil && next != engine.ErrClosed {
+		err = next
+	}
+	return err
+}

@@ -166,7 +166,7 @@ func (r *localRows) Next(dest []driver.Value) error {
 			return io.EOF
 		}
 		r.rest = nil
-		return err
+		return r.c.whyAborted(err)
 	}
 	return r.read(dest)
 }

@@ -23,6 +23,9 @@ type localStmt struct {
 // prepare compiles query. A text of several statements is compiled when it is run, as each may change what the next one
 // means.
 func (c *localConn) prepare(ctx context.Context, query string) (driverStmt, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
 	s, err := c.conn.PrepareCachedContext(ctx, query)
 	switch {
 	case err == engine.ErrTrailing || err == engine.ErrEmpty:
@@ -66,6 +69,9 @@ func (k *localStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (
 	if k.rows != nil {
 		return k.c.exec(ctx, k.query, args)
 	}
+	if err := k.c.check(); err != nil {
+		return nil, err
+	}
 	return k.c.run(ctx, k.s, args)
 }
 
@@ -76,6 +82,9 @@ func (k *localStmt) QueryContext(ctx context.Context, args []driver.NamedValue) 
 	}
 	if k.rows != nil {
 		return k.c.query(ctx, k.query, args)
+	}
+	if err := k.c.check(); err != nil {
+		return nil, err
 	}
 	return k.c.start(ctx, k.s, args, k)
 }
@@ -139,6 +148,9 @@ func (p *script) cut() {
 func (p *script) statement(ctx context.Context) (*engine.Stmt, error) {
 	if p.next == "" {
 		return nil, p.allUsed()
+	}
+	if err := p.c.check(); err != nil {
+		return nil, err
 	}
 	s, err := p.c.conn.PrepareCachedContext(ctx, p.next)
 	if err != nil {

@@ -24,6 +24,7 @@ type Conn struct {
 	cache   *stmtcache.Cache[*Stmt]
 	owned   map[owned]struct{}
 	tx      *Tx // the one that Begin began, until it ends
+	txs     txWatch
 
 	failure error  // why a callback of the running statement failed
 	raised  raised // the last error of a function of SQL, which SQLite knows of

@@ -49,6 +49,6 @@ func (c *Conn) resetUses() error {
 		}
 	}
 	c.discardOwned()
-	c.tx.follow(nil)
+	c.followTx(nil)
 	return first
 }

@@ -272,7 +272,7 @@ func (s *Stmt) endWatch() {
 func (s *Stmt) end(rc int32, cause error) error {
 	interrupted := s.c.busy.takeInterrupted()
 	if rc == sqlite3.SQLITE_DONE && s.c.failure == nil {
-		s.c.tx.follow(nil)
+		s.c.followTx(nil)
 		s.reset()
 		// A rollback that the reset ended in may have called a callback too.
 		if s.c.failure != nil {
@@ -289,7 +289,7 @@ func (s *Stmt) end(rc int32, cause error) error {
 	s.c.failure = nil // of a callback that was told about the reset: the statement has its error
 	s.c.distrustCache(err.Code)
 	s.c.followFeed()
-	s.c.tx.follow(err)
+	s.c.followTx(err)
 	return err
 }
 

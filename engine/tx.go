@@ -64,7 +64,6 @@ func (m TxMode) begin() (string, error) {
 type Tx struct {
 	c         *Conn
 	mode      TxMode
-	committed bool // SQLite has told so
 	queryOnly bool // what PRAGMA query_only was before
 
 	// end is set when the transaction has ended. It is read without the connection: that can be in use by another
@@ -124,7 +123,7 @@ func (tx *Tx) attach() error {
 	if db.FautoCommit == 0 {
 		return ErrInTransaction
 	}
-	c.tx.follow(nil) // of an earlier one, which ended where no statement did
+	c.followTx(nil) // of an earlier one, which ended where no statement did
 	tx.queryOnly = db.Fflags&sqlite3.SQLITE_QueryOnly != 0
 	if tx.mode == TxReadOnly && sqlite3.Xsqlite3_txn_state(c.tls, c.db, 0) == sqlite3.SQLITE_TXN_WRITE {
 		return newError("begin", "", Busy, "a statement that writes is being executed")
@@ -155,6 +154,46 @@ func (tx *Tx) refuseWrites() {
 	}
 }
 
+// txWatch follows the explicit transactions of a connection, whoever began them.
+type txWatch struct {
+	open      bool  // there was one at the end of the last execution
+	committed bool  // SQLite has told so, during the execution
+	lost      error // why SQLite has rolled back the last one
+}
+
+// followTx is called at the end of each execution, with its error. The connection is entered.
+func (c *Conn) followTx(err *Error) {
+	c.tx.follow(err)
+	w := &c.txs
+	open := c.handle().FautoCommit == 0
+	switch {
+	case open || w.open && (err == nil || w.committed):
+		w.lost = nil
+	case w.open:
+		w.lost = err
+	}
+	w.open, w.committed = open, false
+}
+
+// errEndedUnseen is the error of a transaction that ended between two executions.
+func errEndedUnseen(op string) *Error {
+	return newError(op, "", Abort, "it ended where no statement did")
+}
+
+// RolledBack returns the error at which SQLite has rolled back by itself, as [Conn.Begin] says, the last transaction of
+// the connection, whether Begin or a statement began it. It is nil if that is still open, or was ended by COMMIT or
+// ROLLBACK, or there was none.
+func (c *Conn) RolledBack() error {
+	if c.enter() != nil {
+		return nil
+	}
+	defer c.leave()
+	if c.txs.open && c.handle().FautoCommit != 0 {
+		c.followTx(errEndedUnseen("transaction"))
+	}
+	return c.txs.lost
+}
+
 // follow is called at the end of each execution, with its error. A nil tx is none.
 func (tx *Tx) follow(err *Error) {
 	if tx == nil {
@@ -172,7 +211,7 @@ func (tx *Tx) follow(err *Error) {
 // ended notes that there is no transaction any more. The connection is entered.
 func (tx *Tx) ended(err *Error) {
 	switch {
-	case tx.committed || err == nil:
+	case tx.c.txs.committed || err == nil:
 		tx.setOver(fmt.Errorf("%w: a statement has ended it", ErrTxEnded))
 	default:
 		tx.setOver(fmt.Errorf("%w: %w", ErrTxRolledBack, err))
@@ -222,7 +261,7 @@ func (tx *Tx) check() error {
 		return err
 	}
 	defer tx.c.leave()
-	tx.follow(newError("commit", "", Abort, "it ended where no statement did"))
+	tx.follow(errEndedUnseen("commit"))
 	return tx.over()
 }
 

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"github.com/floedb/floe/hooks"
 )
 
@@ -419,4 +421,66 @@ func TestEndOfATransactionIsSeenFromAnyGoroutine(t *testing.T) {
 			t.Fatal("the transaction is still open")
 		}
 	}
+}
+
+func TestRolledBackTellsTheErrorThatCostTheTransaction(t *testing.T) {
+	const fails = "INSERT OR ROLLBACK INTO t VALUES (1)"
+	for _, test := range []struct {
+		script string
+		want   error
+	}{
+		{"SELECT 1", nil},
+		{fails, nil},
+		{"BEGIN", nil},
+		{"BEGIN; COMMIT", nil},
+		{"BEGIN; ROLLBACK", nil},
+		{"BEGIN; INSERT INTO t VALUES (1)", nil},
+		{"BEGIN; " + fails, ConstraintUnique},
+		{"SAVEPOINT a; " + fails, ConstraintUnique},
+		{"BEGIN; COMMIT; " + fails, nil},
+		{"BEGIN; COMMIT; BEGIN; " + fails, ConstraintUnique},
+		{"BEGIN; DELETE FROM t; PRAGMA max_page_count = 4; INSERT INTO t VALUES (zeroblob(99999))", Full},
+	} {
+		c := openTx(t)
+		_ = c.Exec(background, test.script)
+		err := c.RolledBack()
+		if (err == nil) != (test.want == nil) || err != nil && !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, want %v", test.script, err, test.want)
+		}
+		mustExec(t, c, "SELECT 1")
+		if again := c.RolledBack(); again != err {
+			t.Errorf("%s: %v after another statement, want %v still", test.script, again, err)
+		}
+		if c.AutoCommit() {
+			mustExec(t, c, "BEGIN; COMMIT")
+		}
+		if err := c.RolledBack(); err != nil {
+			t.Errorf("%s: %v after another transaction, want nil", test.script, err)
+		}
+	}
+}
+
+// Writing to an open blob is no statement, and can end the transaction like one.
+func TestRolledBackSeesAnEndBetweenStatements(t *testing.T) {
+	c := openTx(t)
+	mustExec(t, c, "BEGIN; INSERT INTO t VALUES (2)")
+	if err := c.enter(); err != nil {
+		t.Fatal(err)
+	}
+	sqlite3.Xsqlite3_exec(c.tls, c.db, c.cString("ROLLBACK"), 0, 0, 0)
+	c.leave()
+	wantErr(t, "rolled back", c.RolledBack(), Abort)
+}
+
+func TestRolledBackIsNotSetByAHookBehindTheCommit(t *testing.T) {
+	c := openTest(t, filepath.Join(t.TempDir(), "wal.db"), 0)
+	mustExec(t, c, "PRAGMA journal_mode = WAL; CREATE TABLE t(x)")
+	must(t, c.SetWALHook(func(hooks.WALCommit) error { return errors.New("no") }))
+	if err := c.Exec(background, "BEGIN; INSERT INTO t VALUES (1); COMMIT"); err == nil {
+		t.Error("the error of the hook is missing")
+	}
+	if err := c.RolledBack(); err != nil {
+		t.Errorf("rolled back: %v, want nil", err)
+	}
+	wantRows(t, c, int64(1))
 }

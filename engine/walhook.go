@@ -90,9 +90,7 @@ func onWAL(tls *libc.TLS, handle, db, database uintptr, pages int32) int32 {
 	if c == nil {
 		return sqlite3.SQLITE_OK
 	}
-	if c.tx != nil {
-		c.tx.committed = true
-	}
+	c.txs.committed = true
 	w := &c.hooks.wal
 	w.committed = hooks.WALCommit{Database: c.hooks.database.at(database), Pages: int(pages)}
 	if !c.callGo(w.call) {
