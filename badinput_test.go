@@ -474,7 +474,7 @@ func snapshotOf(t *testing.T, srv *sqldtest.Server) (name string) {
 	return name
 }
 
-// syncOnce is the second process that wants the replica.
+// syncOnce is the second process that syncs the replica.
 func syncOnce(args []string) error {
 	ctx := context.Background()
 	r, err := floe.OpenReplica(ctx, args[0], args[1])
@@ -482,6 +482,17 @@ func syncOnce(args []string) error {
 		return err
 	}
 	_, err = r.Sync(ctx)
+	return errors.Join(err, r.Close())
+}
+
+// freezeOnce is the second process that wants to freeze the replica.
+func freezeOnce(args []string) error {
+	ctx := context.Background()
+	r, err := floe.OpenReplica(ctx, args[0], "")
+	if err != nil {
+		return err
+	}
+	_, err = r.Freeze(ctx)
 	var locked *floe.LockedError
 	if errors.As(err, &locked) {
 		fmt.Println(locked.Holder)
@@ -494,9 +505,17 @@ func TestASecondProcessIsToldWhoHoldsTheReplica(t *testing.T) {
 	fill(t, srv, 5)
 	r := openNew(t, srv)
 	mustSync(t, r)
-	out, err := child(t, "sync", r.Path(), srv.URL).Output()
+	ctx, cancel := context.WithCancel(limit(t))
+	defer cancel()
+	watch := begin(func() error { return r.Watch(ctx) })
+	eventually(t, "a live watch", func() bool { st, err := floe.Inspect(r.Path()); return err == nil && st.Holder != "" })
+	out, err := child(t, "freeze", r.Path()).Output()
 	if want := fmt.Sprintf("process %d on host", os.Getpid()); err == nil || !strings.Contains(string(out), want) {
 		t.Errorf("the second process says %q (%v), want the holder %q", out, err, want)
+	}
+	cancel()
+	if err := within(t, "watch", watch); !errors.Is(err, context.Canceled) {
+		t.Error("watch:", err)
 	}
 	fill(t, srv, 5)
 	mustSync(t, r)

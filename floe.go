@@ -50,12 +50,12 @@
 // While the primary cannot be reached, a write fails with [ErrUnreachable], at
 // once: nothing is queued. Reads go on with the last state that was received, also
 // those behind a write whose frames did not come any more, because the network went
-// away or the token was refused; [Replica.FrameNo] is below
-// [Replica.MaxWriteFrameNo] then. A write that was refused, for whatever reason, keeps
-// no read waiting. Should the file no longer fit the primary's log, which no sync can
-// mend ([ErrAhead], [ErrDiverged], [ErrPositionFile]), or another process keep the file
-// in step ([ErrLocked]), then reads behind a write that was acknowledged have that
-// error.
+// away, the token was refused, or another process that was to bring them has stopped;
+// [Replica.FrameNo] is below [Replica.MaxWriteFrameNo] then. A write that was refused,
+// for whatever reason, keeps no read waiting. Should the file no longer fit the
+// primary's log, which no sync can mend ([ErrAhead], [ErrDiverged],
+// [ErrPositionFile]), or have been frozen by another process ([ErrFrozen]), then reads
+// behind a write that was acknowledged have that error.
 //
 // The foreign keys of a primary are on unless PRAGMA foreign_keys turns them off,
 // which therefore runs on both sides. Other settings that concern writing, such as

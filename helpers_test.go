@@ -27,8 +27,11 @@ const childEnv = "FLOE_TEST_CHILD"
 
 // children are the things that a second process does in these tests, by name.
 var children = map[string]func(args []string) error{
-	"read": readUntilToldToEnd,
-	"sync": syncOnce,
+	"read":   readUntilToldToEnd,
+	"sync":   syncOnce,
+	"freeze": freezeOnce,
+	"watch":  watchUntilToldToEnd,
+	"write":  insertAndCountHere,
 }
 
 func TestMain(m *testing.M) {

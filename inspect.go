@@ -43,11 +43,11 @@ type FileStatus struct {
 	Role     Role
 	Position Position // of a replica
 	Origin   Origin   // of a frozen database
-	Holder   string   // who holds a replica for writing, such as "process 4711 on host edge-3"; "" for nobody
+	Holder   string   // who is at work on a replica, such as "process 4711 on host edge-3"; "" for nobody
 }
 
-// Inspect tells what is at path. It reaches for no server and changes nothing. To
-// learn the holder of a replica it takes the lock for an instant, if it is free.
+// Inspect tells what is at path. It reaches for no server, changes nothing, and
+// needs no more than to read the files.
 func Inspect(path string) (FileStatus, error) {
 	role, err := replicator.RoleOf(path)
 	if err != nil {

@@ -48,8 +48,10 @@ type Replica struct {
 // there is no server at all: frames then come from [Replica.ApplyFile] and
 // [Replica.ApplyFrames].
 //
-// A lock beside the file keeps a second process from writing to it, from the
-// first call that does, until Close. Any number of processes may read it.
+// Any number of processes, and of handles in one process, may read a replica, sync
+// it and write through it. A lock beside the file has one of them at a time change
+// it: for the length of a call, and for as long as a Watch streams. The others go
+// by what it does, see [Replica.Sync].
 func OpenReplica(ctx context.Context, path, url string, opts ...Option) (*Replica, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -108,8 +110,11 @@ func (r *Replica) inBackground(f func()) bool {
 func (r *Replica) Path() string { return r.path }
 
 // Sync brings the file to where the server is at the time of the call. What was
-// received and whole when ctx ends is applied. While a Watch runs, Sync waits for
-// it to have come so far.
+// received and whole when ctx ends is applied. While a Watch runs, or another
+// handle or process works on the file, Sync waits for it to have come so far; the
+// error is a [LockedError] that names the other one where that makes no progress
+// for some seconds. ApplyFile, ApplyFrames and Freeze, which need no server, have a
+// Sync that waits for one give way.
 func (r *Replica) Sync(ctx context.Context) (Result, error) { return r.rep.Sync(ctx) }
 
 // SyncUntil brings the file to frame frameNo at least, such as the replication
@@ -182,6 +187,9 @@ func (r *Replica) Conn(ctx context.Context) (*Conn, error) {
 		return nil, r.ended
 	case r.freezing:
 		return nil, fmt.Errorf("%s is being frozen: %w", r.path, ErrFrozen)
+	}
+	if o, err := replicator.ReadOrigin(r.file); err == nil {
+		return nil, &FrozenError{Path: r.path, Origin: o} // by another handle
 	}
 	if _, err := os.Stat(r.file); isNotExist(err) {
 		return nil, fmt.Errorf("%s: %w", r.path, ErrNoData)

@@ -268,28 +268,6 @@ func TestPrimaryThatWasReplaced(t *testing.T) {
 	wantEqual(t, r.Path(), srv)
 }
 
-func TestSecondHandleOfAReplicaIsToldWhenItHasToSync(t *testing.T) {
-	srv := sqldtest.Start(t)
-	fill(t, srv, 1)
-	path := newPath(t)
-	first := openAt(t, path, srv)
-	mustSync(t, first)
-	db, _ := openReplicaDBAt(t, path, srv.URL)
-	wantRow(t, db, int64(1), "SELECT count(*) FROM t")
-	wantExec(t, db, "INSERT INTO t(a) VALUES ('x')")
-	var n int64
-	err := db.QueryRowContext(limit(t), "SELECT count(*) FROM t").Scan(&n)
-	wantErrorIs(t, err, floe.ErrLocked)
-	closeReplica(t, first)
-	eventually(t, "read once the lock is free", func() bool {
-		err := db.QueryRowContext(limit(t), "SELECT count(*) FROM t").Scan(&n)
-		if err != nil && !errors.Is(err, floe.ErrLocked) {
-			t.Fatal(err)
-		}
-		return err == nil && n == 2
-	})
-}
-
 func TestFreezeUnderAPool(t *testing.T) {
 	srv := sqldtest.Start(t)
 	fill(t, srv, 2)

@@ -47,6 +47,7 @@ type attempt struct {
 	over  chan struct{} // closed at its end
 	since time.Time     // when it began, or was last found to receive something
 	bytes int64         // received by the replica until then
+	at    Position      // of the file then, which others may move
 }
 
 // note takes down that the primary acknowledged a write.
@@ -134,7 +135,7 @@ func (w *ownWrites) await(want uint64) (<-chan struct{}, error) {
 // fail only where file and log do not fit together, so that no later sync can bring
 // what the primary has acknowledged.
 func passes(err error) bool {
-	for _, stays := range []error{ErrLocked, ErrAhead, ErrDiverged, ErrPositionFile, ErrPageSize, ErrNotReplica} {
+	for _, stays := range []error{ErrFrozen, ErrAhead, ErrDiverged, ErrPositionFile, ErrPageSize, ErrNotReplica} {
 		if errors.Is(err, stays) {
 			return false
 		}
@@ -147,7 +148,8 @@ func (w *ownWrites) begin() {
 	if w.attempt != nil {
 		return
 	}
-	a := &attempt{over: make(chan struct{}), since: time.Now(), bytes: w.r.rep.Stats().Bytes}
+	st := w.r.rep.Stats()
+	a := &attempt{over: make(chan struct{}), since: time.Now(), bytes: st.Bytes, at: st.Position}
 	if w.r.inBackground(func() { w.catchUp(a) }) {
 		w.attempt = a
 	} else {
@@ -203,8 +205,8 @@ func (w *ownWrites) doubt() {
 	if a == nil || time.Since(a.since) < catchUpPatience {
 		return
 	}
-	if bytes := w.r.rep.Stats().Bytes; bytes != a.bytes {
-		a.since, a.bytes = time.Now(), bytes
+	if st := w.r.rep.Stats(); st.Bytes != a.bytes || st.Position != a.at {
+		a.since, a.bytes, a.at = time.Now(), st.Bytes, st.Position
 		return
 	}
 	w.failure, w.failedAt = errSilentPrimary, time.Now()

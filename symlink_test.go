@@ -80,12 +80,16 @@ func TestReplicaIsWhereLinksLead(t *testing.T) {
 			if info, err := os.Lstat(name); what == "link" && (err != nil || info.Mode()&os.ModeSymlink == 0) {
 				t.Errorf("the link is %v now (%v)", info, err)
 			}
+			ctx, stop := context.WithCancel(limit(t))
+			watch := begin(func() error { return r.Watch(ctx) })
 			for _, n := range []string{name, path} {
-				st, err := floe.Inspect(n)
-				if err != nil || st.Role != floe.RoleReplica || !st.Position.HasFrame || st.Holder == "" {
-					t.Errorf("Inspect(%s) = %+v, %v; want a replica with a holder", n, st, err)
-				}
+				eventually(t, "a replica with a holder, by Inspect of "+n, func() bool {
+					st, err := floe.Inspect(n)
+					return err == nil && st.Role == floe.RoleReplica && st.Position.HasFrame && st.Holder != ""
+				})
 			}
+			stop()
+			wantErrorIs(t, within(t, "watch", watch), context.Canceled)
 			closeReplica(t, r)
 			fill(t, srv, 1)
 			again := openAt(t, path, srv) // by its own name

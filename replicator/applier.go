@@ -253,6 +253,13 @@ func (a *applier) checkpoint() error {
 	return err
 }
 
+// leave closes the connection and leaves the files at its path alone.
+func (a *applier) leave() {
+	a.abort()
+	_, _ = a.conn.DBConfig(engine.DBConfigNoCheckpointOnClose, true)
+	_ = a.conn.Close()
+}
+
 func (a *applier) close() error {
 	a.abort()
 	return a.conn.Close()

@@ -91,15 +91,23 @@ func (b *batch) drop(size uint32) {
 
 // flush applies the whole transactions gathered so far, where that is allowed.
 func (b *batch) flush() error {
-	if !b.ended || b.end < b.floor || b.spilling && b.end < b.spilled {
+	if !b.ready() {
 		return nil
 	}
 	if err := b.to.apply(&b.whole, b.end, b.size); err != nil {
+		if b.spilling {
+			b.reset() // what was spilled is gone: the rest alone is no transaction
+		}
 		return err
 	}
 	b.recycle(&b.whole)
 	b.count, b.ended, b.spilling = 0, false, false
 	return nil
+}
+
+// ready reports whether there is something that a flush would apply.
+func (b *batch) ready() bool {
+	return b.ended && b.end >= b.floor && !(b.spilling && b.end < b.spilled)
 }
 
 // dropTail forgets the transaction that has not ended, and with it, where parts

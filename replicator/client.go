@@ -50,6 +50,7 @@ type client struct {
 	namespace string
 	tokens    *authtoken.Tokens
 	http      *http.Client
+	own       *http.Transport // nil where the HTTP client is the user's
 	session   atomic.Pointer[string]
 	bytes     atomic.Int64 // received, envelopes included
 	patience  time.Duration
@@ -72,14 +73,25 @@ func newClient(r Remote) (*client, error) {
 	if c.http != nil && c.http.Timeout != 0 {
 		return nil, fmt.Errorf("the HTTP client has a timeout of %v, which would end every live stream; bound the calls by their contexts", c.http.Timeout)
 	}
-	own := http.Client{Transport: defaultTransport()}
+	var own http.Client
 	if c.http != nil {
 		own = *c.http
+	} else {
+		c.own = defaultTransport()
+		own.Transport = c.own
 	}
 	// A redirect is an answer: following one would send the token to whoever it names.
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c.http = &own
 	return c, nil
+}
+
+// close closes the connections of a client that nobody uses any more, but for
+// those of an HTTP client of the user's.
+func (c *client) close() {
+	if c.own != nil {
+		c.own.CloseIdleConnections()
+	}
 }
 
 // baseURL turns a libSQL URL into that of the HTTP server behind it.
@@ -256,39 +268,48 @@ func (c *client) stream(ctx context.Context, method string, next uint64, patienc
 }
 
 // call sends one request and returns its answer's body, read up to the first
-// message. Every wait for the server lasts for patience at most; 0 is no bound.
+// message. The waits for one message of the answer last for patience at most; 0 is
+// no bound. The request is sent once more when the server refuses the token and
+// there is another one.
 func (c *client) call(ctx context.Context, method string, msg []byte, patience time.Duration) (*answer, error) {
-	ctx, watch := watchSilence(ctx, patience)
-	a, err := c.send(ctx, method, msg, watch)
-	if err != nil {
-		watch.end()
-		return nil, err
-	}
-	return a, nil
-}
-
-// send sends a request, and sends it once more when the server refuses the token
-// and there is another one.
-func (c *client) send(ctx context.Context, method string, msg []byte, watch *silence) (*answer, error) {
-	token, err := c.tokens.Get(ctx)
+	token, err := c.token(ctx, c.tokens.Get)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", method, err)
 	}
-	a, err := c.sendOnce(ctx, method, msg, token, watch)
+	a, err := c.send(ctx, method, msg, token, patience)
 	if !errors.Is(err, ErrAuth) {
 		return a, err
 	}
-	other, renewErr := c.tokens.Renew(ctx, token)
+	other, renewErr := c.token(ctx, func(ctx context.Context) (string, error) { return c.tokens.Renew(ctx, token) })
 	if renewErr != nil {
 		return nil, fmt.Errorf("%w; and then: %w", err, renewErr)
 	}
 	if other == token {
 		return nil, err
 	}
-	return c.sendOnce(ctx, method, msg, other, watch)
+	return c.send(ctx, method, msg, other, patience)
 }
 
-func (c *client) sendOnce(ctx context.Context, method string, msg []byte, token string, watch *silence) (*answer, error) {
+// errNoToken says that the source of tokens gives none.
+var errNoToken = errors.New("the source of the auth token keeps silent")
+
+// token asks for a token, for as long as a server may keep silent.
+func (c *client) token(ctx context.Context, get func(context.Context) (string, error)) (string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.patience, errNoToken)
+	defer cancel()
+	return get(ctx)
+}
+
+func (c *client) send(ctx context.Context, method string, msg []byte, token string, patience time.Duration) (*answer, error) {
+	ctx, watch := watchSilence(ctx, patience)
+	a, err := c.sendWatched(ctx, method, msg, token, watch)
+	if err != nil {
+		watch.end()
+	}
+	return a, err
+}
+
+func (c *client) sendWatched(ctx context.Context, method string, msg []byte, token string, watch *silence) (*answer, error) {
 	req, err := c.request(ctx, method, msg, token)
 	if err != nil {
 		return nil, err
@@ -300,15 +321,26 @@ func (c *client) sendOnce(ctx context.Context, method string, msg []byte, token 
 		return nil, c.describe(method, watch.reason(err))
 	}
 	if err := checkResponse(method, res, token); err != nil {
-		// What little an error answer holds is read, so that its connection lives on.
-		_, _ = io.CopyN(io.Discard, res.Body, 4<<10)
-		res.Body.Close()
+		discard(res.Body, watch)
 		return nil, err
 	}
 	a := &answer{body: res.Body, token: token, counter: &c.bytes, watch: watch}
 	a.r = bufio.NewReaderSize(countingReader{a}, 64<<10)
 	a.env = frames.NewEnvelopeReader(a.r)
 	return a, nil
+}
+
+// errorBody bounds how long the body of an error answer is waited for.
+const errorBody = time.Second
+
+// discard reads what little an error answer holds, so that its connection lives on,
+// unless that takes long.
+func discard(body io.ReadCloser, watch *silence) {
+	watch.atMost(errorBody)
+	watch.begin()
+	_, _ = io.CopyN(io.Discard, body, 4<<10)
+	watch.heard()
+	body.Close()
 }
 
 func (c *client) request(ctx context.Context, method string, msg []byte, token string) (*http.Request, error) {
@@ -503,6 +535,7 @@ type batchStream struct {
 }
 
 func (s *batchStream) next(dst []byte) (int64, error) {
+	s.body.watch.message()
 	m, err := s.r.NextInto(dst)
 	switch {
 	case err == nil:
@@ -533,6 +566,7 @@ type messageStream struct {
 }
 
 func (s *messageStream) next(dst []byte) (int64, error) {
+	s.body.watch.message()
 	size, err := s.body.next()
 	if err != nil {
 		return 0, s.c.endOf(s.method, err)

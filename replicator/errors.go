@@ -49,8 +49,8 @@ var (
 	ErrCorrupt = errors.New("damaged frames")
 	// ErrFrozen says that the replica was frozen into a database of its own.
 	ErrFrozen = errors.New("the replica is frozen")
-	// ErrLocked says that another process, or another handle in this one, holds
-	// the replica. See [LockedError].
+	// ErrLocked says that another process, or another handle in this one, is at work
+	// on the replica, and that waiting for it has not helped. See [LockedError].
 	ErrLocked = errors.New("the replica is in use")
 	// ErrNoData says that the replica has never received a frame.
 	ErrNoData = errors.New("the replica holds no data yet")

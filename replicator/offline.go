@@ -18,7 +18,7 @@ import (
 // too late, and [ErrCorrupt] where it is damaged; nothing is changed then.
 func (r *Replicator) ApplyFile(ctx context.Context, path string) (Result, error) {
 	return r.do(ctx, func(ctx context.Context) error {
-		return r.inTurn(ctx, func(s *session) error { return s.applyFile(ctx, path) })
+		return r.offline(ctx, func(s *session) error { return s.applyFile(ctx, path) })
 	})
 }
 
@@ -28,7 +28,7 @@ func (r *Replicator) ApplyFile(ctx context.Context, path string) (Result, error)
 // The frames are only read, until ApplyFrames returns. It fails as ApplyFile does.
 func (r *Replicator) ApplyFrames(ctx context.Context, id frames.LogID, fs []frames.Frame) (Result, error) {
 	return r.do(ctx, func(ctx context.Context) error {
-		return r.inTurn(ctx, func(s *session) error { return s.applyFrames(ctx, id, fs) })
+		return r.offline(ctx, func(s *session) error { return s.applyFrames(ctx, id, fs) })
 	})
 }
 

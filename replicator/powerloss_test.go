@@ -337,7 +337,7 @@ func TestPowerLossInALaterSync(t *testing.T) {
 
 func inSession(t *testing.T, r *Replicator, f func(*session) error) {
 	t.Helper()
-	if err := r.inTurn(t.Context(), f); err != nil {
+	if err := r.offline(t.Context(), f); err != nil {
 		t.Fatal(err)
 	}
 }

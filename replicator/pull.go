@@ -45,6 +45,7 @@ func pull(ctx context.Context, cfg Config, since uint64, dst io.Writer) (PullInf
 	if err != nil {
 		return PullInfo{}, err
 	}
+	defer c.close()
 	h, err := c.greet(ctx, cfg.tries(), c.doubleRead(cfg.DoubleRead))
 	if err != nil {
 		return PullInfo{}, err

@@ -93,16 +93,27 @@ type Replicator struct {
 
 	following chan struct{} // holds a token for whoever follows live
 
-	flushes flushRequests
+	flushes   flushRequests
+	unflushed atomic.Bool // there is something for a flush to apply
+
+	calls sync.WaitGroup // public calls under way
+
+	// How long to wait for another handle or process: one that makes no progress,
+	// and any one where the server is not needed.
+	holderPatience, lockPatience time.Duration
 
 	mu        sync.Mutex
 	at        Position
-	moved     chan struct{} // closed, and made anew, when at or stats change
+	changes   uint64        // how often at or stats changed
+	moved     chan struct{} // closed, and made anew, when they do
 	stats     Stats
+	holding   bool                    // the lock is this handle's: nobody else moves the file
+	busy      *work                   // a call waits for the server, and can be interrupted
 	yield     context.CancelCauseFunc // ends the live stream of a Watch
 	live      bool                    // a Watch has caught up and is streaming
 	watchers  int
 	received  atomic.Uint64
+	worked    atomic.Int64 // counts steps of work, to show the lock's holder alive
 	closeOnce sync.Once
 	closeErr  error
 }
@@ -148,7 +159,10 @@ func Open(cfg Config) (*Replicator, error) {
 		return nil, err
 	}
 	cfg.Retries = cfg.tries()
-	r := &Replicator{cfg: cfg, turn: make(chan struct{}, 1), following: make(chan struct{}, 1), flushes: make(flushRequests), moved: make(chan struct{})}
+	r := &Replicator{
+		cfg: cfg, turn: make(chan struct{}, 1), following: make(chan struct{}, 1), flushes: make(flushRequests), moved: make(chan struct{}),
+		holderPatience: holderPatience, lockPatience: lockPatience,
+	}
 	if cfg.Remote.URL != "" {
 		if r.client, err = newClient(cfg.Remote); err != nil {
 			return nil, err
@@ -275,15 +289,22 @@ func exists(path string) (bool, error) {
 // Path returns the absolute path of the database file, without symbolic links.
 func (r *Replicator) Path() string { return r.cfg.Path }
 
-// Position returns how far the file has come.
+// Position returns how far the file has come, whoever brought it there.
 func (r *Replicator) Position() Position {
+	_ = r.look() // with an error, what was known last
+	return r.position()
+}
+
+// position returns how far this handle knows the file to be.
+func (r *Replicator) position() Position {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.at
 }
 
-// Stats returns the counters.
+// Stats returns the counters. Those of frames and bytes are this handle's own.
 func (r *Replicator) Stats() Stats {
+	_ = r.look()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.stats
@@ -304,18 +325,15 @@ type Result struct {
 }
 
 // Sync brings the file to where the primary is at the time of the call. While a
-// Watch runs, it waits for that to have come so far.
+// Watch runs, or another handle or process is at work on the file, it waits for
+// that to have come so far. Where the other one makes no progress for some
+// seconds, the error is a [LockedError] that names it.
 func (r *Replicator) Sync(ctx context.Context) (Result, error) {
-	return r.do(ctx, func(ctx context.Context) error {
-		if done, err := r.syncByWatch(ctx); done {
-			return err
-		}
-		return r.inTurn(ctx, func(s *session) error { return s.sync(ctx) })
-	})
+	return r.do(ctx, func(ctx context.Context) error { return r.sync(ctx, r.cfg.Retries) })
 }
 
 // SyncUntil brings the file to frame frameNo at least, and waits for the primary
-// to have it, as long as the context lasts.
+// to have it, as long as the context lasts. It waits for others as Sync does.
 func (r *Replicator) SyncUntil(ctx context.Context, frameNo uint64) (Result, error) {
 	return r.do(ctx, func(ctx context.Context) error {
 		if p := r.Position(); p.HasFrame && p.FrameNo >= frameNo {
@@ -332,20 +350,14 @@ func (r *Replicator) SyncUntil(ctx context.Context, frameNo uint64) (Result, err
 // than wait for a primary that cannot be reached: where that is so, it gives up
 // after its second try.
 func (r *Replicator) TrySync(ctx context.Context) (Result, error) {
-	return r.do(ctx, func(ctx context.Context) error {
-		if done, err := r.syncByWatch(ctx); done {
-			return err
-		}
-		return r.inTurn(ctx, func(s *session) error {
-			s.retries = 1
-			return s.sync(ctx)
-		})
-	})
+	return r.do(ctx, func(ctx context.Context) error { return r.sync(ctx, 1) })
 }
 
 // Watch follows the primary live until the context ends or an error comes that
 // no retry can mend: it catches up, then holds a stream open on which commits
-// arrive as they happen, and connects again whenever it breaks.
+// arrive as they happen, and connects again whenever it breaks. While another
+// handle or process is at work on the file, it follows what that does, and goes on
+// itself when that has ended.
 func (r *Replicator) Watch(ctx context.Context) error {
 	r.watching(1)
 	defer r.watching(-1)
@@ -368,20 +380,21 @@ func (r *Replicator) Flush(ctx context.Context) (Position, error) {
 	ctx, stop := r.join(ctx)
 	defer stop()
 	answer := make(flushAnswer, 1)
-	for {
-		moved := r.giveWay()
+	for r.unflushed.Load() {
+		moved, late := r.giveWay(true)
 		select {
 		case r.flushes <- answer: // taken by a sync, between two frames
 			err := <-answer
 			return r.Position(), err
-		case <-r.turn: // nobody applies: nothing is waiting
+		case <-r.turn: // whoever had it has applied what was whole
 			r.turn <- struct{}{}
-			return r.Position(), nil
 		case <-moved:
+		case <-late:
 		case <-ctx.Done():
 			return r.Position(), context.Cause(ctx)
 		}
 	}
+	return r.Position(), nil
 }
 
 // flushRequests carries the calls of Flush to whoever has the turn.
@@ -395,15 +408,29 @@ func (a flushAnswer) with(err error) error {
 	return err
 }
 
-// Close ends every call under way and lets the file go. The file stays a replica.
+// Close ends every call under way, waits for its end, and lets the file go. The
+// file stays a replica. Connections to the server are closed, but for those of a
+// [Remote.HTTPClient], which are its owner's.
 func (r *Replicator) Close() error {
 	r.closeOnce.Do(func() {
-		r.end(ErrClosed)
+		r.finish(ErrClosed)
 		<-r.turn
 		r.closeErr = r.session.close()
 		r.turn <- struct{}{}
+		r.calls.Wait()
+		if r.client != nil {
+			r.client.close()
+		}
 	})
 	return r.closeErr
+}
+
+// finish ends every call under way; from then on calls fail with reason, unless
+// there was one before.
+func (r *Replicator) finish(reason error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.end(reason)
 }
 
 // alive returns why the handle can do nothing more, if so.
@@ -411,13 +438,18 @@ func (r *Replicator) alive() error { return context.Cause(r.life) }
 
 // do runs one public call: it ends with the handle, and is counted.
 func (r *Replicator) do(ctx context.Context, call func(context.Context) error) (Result, error) {
-	if err := r.alive(); err != nil {
+	if err := r.enter(); err != nil {
 		return Result{Position: r.Position()}, err
 	}
+	defer r.calls.Done()
 	before := r.Stats()
 	ctx, stop := r.join(ctx)
 	defer stop()
 	err := call(ctx)
+	var frozen *FrozenError
+	if errors.As(err, &frozen) {
+		r.finish(frozen) // by another handle: there is no way back
+	}
 	if err != nil && r.life.Err() != nil && !errors.Is(err, ErrFrozen) {
 		err = r.alive()
 	}
@@ -432,108 +464,22 @@ func (r *Replicator) do(ctx context.Context, call func(context.Context) error) (
 	}, err
 }
 
+// enter counts a call, unless the handle has ended.
+func (r *Replicator) enter() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.alive(); err != nil {
+		return err
+	}
+	r.calls.Add(1)
+	return nil
+}
+
 // join returns a context that ends with ctx and with the handle.
 func (r *Replicator) join(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(r.life, func() { cancel(context.Cause(r.life)) })
 	return ctx, func() { stop(); cancel(nil) }
-}
-
-// inTurn runs call with the session, when it is this call's turn.
-func (r *Replicator) inTurn(ctx context.Context, call func(*session) error) error {
-	if err := r.take(ctx); err != nil {
-		return err
-	}
-	defer func() { r.turn <- struct{}{} }()
-	r.session.retries = r.cfg.Retries
-	if err := r.session.begin(ctx); err != nil {
-		return err
-	}
-	err := call(&r.session)
-	return r.session.settle(ctx, err)
-}
-
-// take waits for the turn; a live stream gives way.
-func (r *Replicator) take(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	for {
-		moved := r.giveWay()
-		select {
-		case <-r.turn:
-			return nil
-		case <-moved: // a stream may have begun meanwhile
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-// giveWay ends a live stream, so that the turn becomes free, and returns a
-// channel that is closed at the next change.
-func (r *Replicator) giveWay() <-chan struct{} {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.yield != nil {
-		r.yield(errYield)
-	}
-	return r.moved
-}
-
-// movement returns a channel that is closed at the next change.
-func (r *Replicator) movement() <-chan struct{} {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.moved
-}
-
-// change runs f under the lock and wakes whoever waits for a change.
-func (r *Replicator) change(f func()) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	f()
-	close(r.moved)
-	r.moved = make(chan struct{})
-}
-
-// syncByWatch waits until a live stream has brought all that the primary has.
-// It tells whether there was one that did.
-func (r *Replicator) syncByWatch(ctx context.Context) (done bool, err error) {
-	r.mu.Lock()
-	live := r.live
-	r.mu.Unlock()
-	if !live {
-		return false, nil
-	}
-	h, err := r.client.sureHello(ctx, r.client.doubleRead(r.cfg.DoubleRead))
-	if err != nil || !h.HasCurrent || h.LogID != r.Position().LogID {
-		return false, nil // the ordinary way has the better errors
-	}
-	if done, err = r.awaitWatch(ctx, h.Current); done && err == nil {
-		r.noteSynced(h)
-	}
-	return done, err
-}
-
-// awaitWatch waits for a live stream to reach frameNo. It tells whether one did.
-func (r *Replicator) awaitWatch(ctx context.Context, frameNo uint64) (done bool, err error) {
-	for {
-		r.mu.Lock()
-		at, live, moved := r.at, r.live, r.moved
-		r.mu.Unlock()
-		switch {
-		case at.HasFrame && at.FrameNo >= frameNo:
-			return true, nil
-		case !live:
-			return false, nil
-		}
-		select {
-		case <-moved:
-		case <-ctx.Done():
-			return true, context.Cause(ctx)
-		}
-	}
 }
 
 func (r *Replicator) noteSynced(h frames.Hello) {

@@ -73,7 +73,7 @@ func readOrigin(path string) (Origin, error) {
 func (r *Replicator) Seal(ctx context.Context) (Origin, error) {
 	var o Origin
 	_, err := r.do(ctx, func(ctx context.Context) error {
-		err := r.inTurn(ctx, func(s *session) error {
+		err := r.offline(ctx, func(s *session) error {
 			if err := s.flush(); err != nil {
 				return err
 			}
@@ -85,7 +85,7 @@ func (r *Replicator) Seal(ctx context.Context) (Origin, error) {
 			return err
 		})
 		if err == nil {
-			r.end(&FrozenError{Path: r.cfg.Path, Origin: o})
+			r.finish(&FrozenError{Path: r.cfg.Path, Origin: o})
 		}
 		return err
 	})

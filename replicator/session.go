@@ -1,9 +1,11 @@
 package replicator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -16,12 +18,15 @@ import (
 const settleTime = 10 * time.Second
 
 // session is what the holder of the turn works with: the lock, the files, and
-// how far frames have been received and applied.
+// how far frames have been received and applied. Between two turns others may move
+// the file; what is kept meanwhile is looked at again when the next one begins.
 type session struct {
 	r        *Replicator
-	lock     *os.File
+	lock     *fileLock
 	position positionFile
-	rec      record // as the position file has it
+	files    identity // of the database that the applier has open
+	existed  bool     // there was a database when the turn began
+	rec      record   // as the position file has it
 	applier  *applier
 	builder  *builder
 	batch    batch
@@ -38,28 +43,24 @@ type session struct {
 	goal   uint64 // last frame that the call goes to, for Progress
 }
 
-// begin makes the session ready for a call: it takes the lock the first time,
-// and reads where the file stands.
-func (s *session) begin(ctx context.Context) error {
+// begin makes the session ready for a call: it takes the lock, and finds out
+// whether the file still is where this handle left it.
+func (s *session) begin(ctx context.Context, offline bool) error {
 	if err := s.r.alive(); err != nil {
 		return err
 	}
 	s.count = 0
-	switch {
-	case s.lock != nil && s.applier != nil:
-		s.applier.use(ctx)
-		return nil
-	case s.lock != nil:
-		return s.load(ctx) // no database yet, or an earlier call could not open it
+	if s.applier == nil {
+		if _, err := inspect(s.r.cfg.Path); err != nil {
+			return err // before a lock file is created
+		}
 	}
-	if _, err := inspect(s.r.cfg.Path); err != nil {
-		return err // before a lock file is created
-	}
-	f, err := lock(s.r.cfg.Path)
+	l, err := lock(s.r.cfg.Path)
 	if err != nil {
 		return err
 	}
-	s.lock = f
+	s.lock = l
+	l.beat(s.progress(offline))
 	s.position = positionFile{path: s.r.cfg.Path + positionSuffix, fs: s.r.cfg.fs}
 	if err := s.load(ctx); err != nil {
 		s.unlock()
@@ -68,21 +69,56 @@ func (s *session) begin(ctx context.Context) error {
 	return nil
 }
 
-// load reads the state of the files, now that nobody else changes them.
+// progress returns what tells that the session's work goes on. What needs no
+// server always does.
+func (s *session) progress(offline bool) func() int64 {
+	n := int64(0)
+	return func() int64 {
+		if offline {
+			n++
+		}
+		if s.r.client != nil {
+			return n + s.r.worked.Load() + s.r.client.bytes.Load()
+		}
+		return n + s.r.worked.Load()
+	}
+}
+
+// load reads the state of the files, now that nobody else changes them. Where it
+// is what it was at the end of the last turn, the session goes on with what it has.
 func (s *session) load(ctx context.Context) error {
 	at, err := inspect(s.r.cfg.Path)
 	if err != nil {
+		return errors.Join(err, s.leaveApplier())
+	}
+	s.existed = at.database
+	if s.applier != nil && at.rec == s.rec && s.files.is(s.r.cfg.Path) {
+		s.applier.use(ctx)
+		s.hold(at.rec.Position)
+		return nil
+	}
+	if err := s.leaveApplier(); err != nil {
 		return err
 	}
 	s.rec = at.rec
 	s.rebuild = at.database && !at.rec.HasFrame
 	s.setReceived(at.rec.Position)
 	s.proven, s.sumOK = false, false
-	s.r.change(func() { s.r.at = at.rec.Position })
+	s.hold(at.rec.Position)
 	if !at.database {
 		return nil
 	}
 	return s.openApplier(ctx)
+}
+
+// hold says that from now on this handle knows where the file is.
+func (s *session) hold(at Position) {
+	s.r.mu.Lock()
+	defer s.r.mu.Unlock()
+	s.r.holding = true
+	if s.r.at != at {
+		s.r.changeLocked(func() { s.r.at = at })
+	}
 }
 
 func (s *session) openApplier(ctx context.Context) error {
@@ -91,8 +127,25 @@ func (s *session) openApplier(ctx context.Context) error {
 		return err
 	}
 	s.applier = a
+	s.files = identify(s.r.cfg.Path)
 	s.batch = batch{to: a, floor: s.rec.floor()}
 	return nil
+}
+
+// leaveApplier closes the applier's connection. One to files that are no longer
+// those at the path is kept from tidying up: it would remove the log of another
+// database, by its name.
+func (s *session) leaveApplier() error {
+	if s.applier == nil {
+		return nil
+	}
+	a := s.applier
+	s.applier, s.batch = nil, batch{}
+	if !s.files.is(s.r.cfg.Path) {
+		a.leave()
+		return nil
+	}
+	return a.close()
 }
 
 // setReceived says that the next frame to receive is the one after p.
@@ -159,7 +212,9 @@ func (s *session) accept(f frames.Frame) error {
 	if !h.IsCommit() {
 		return nil
 	}
-	if err := s.batch.commit(h.FrameNo, h.SizeAfter); err != nil {
+	err := s.batch.commit(h.FrameNo, h.SizeAfter)
+	s.r.unflushed.Store(s.batch.ready())
+	if err != nil {
 		return err
 	}
 	select {
@@ -171,7 +226,11 @@ func (s *session) accept(f frames.Frame) error {
 }
 
 // flush applies what is whole.
-func (s *session) flush() error { return s.batch.flush() }
+func (s *session) flush() error {
+	err := s.batch.flush()
+	s.r.unflushed.Store(s.batch.ready())
+	return err
+}
 
 // report tells the caller's progress function how far the call has come.
 func (s *session) report() {
@@ -195,6 +254,7 @@ func (s *session) settle(ctx context.Context, err error) error {
 	}
 	flushErr := s.flush()
 	s.batch.reset()
+	s.r.unflushed.Store(false)
 	s.batch.floor = s.rec.floor()
 	if flushErr == nil && s.builder != nil {
 		flushErr = s.place(ctx)
@@ -242,6 +302,10 @@ func (s *session) place(ctx context.Context) error {
 	if !b.usable() {
 		return b.discard()
 	}
+	if database, err := exists(s.r.cfg.Path); err != nil || database && !s.existed {
+		// Somebody else's, made meanwhile: it is not to be replaced.
+		return errors.Join(cmp.Or(err, fmt.Errorf("%w: a database that was not there before", errFilesChanged)), b.discard())
+	}
 	if err := b.finish(); err != nil {
 		return errors.Join(err, b.discard())
 	}
@@ -256,7 +320,7 @@ func (s *session) place(ctx context.Context) error {
 	if err := s.position.write(at, true); err != nil {
 		return err
 	}
-	s.proven = true
+	s.proven, s.existed = true, true
 	s.applied(at)
 	return s.openApplier(ctx)
 }
@@ -264,6 +328,9 @@ func (s *session) place(ctx context.Context) error {
 // beforeCommit makes durable that the database may be at frameNo from now on.
 // It is part of the applier's commit.
 func (s *session) beforeCommit(frameNo uint64) error {
+	if err := s.intact(); err != nil {
+		return err
+	}
 	before := s.rec
 	if s.rebuild {
 		before = record{Position: Position{LogID: s.log}}
@@ -308,11 +375,11 @@ func (s *session) createEmpty(ctx context.Context, id frames.LogID) error {
 	if s.applier != nil {
 		return nil
 	}
-	rec := record{Position: Position{LogID: id}}
+	rec := record{Position: Position{LogID: id}, proven: true}
 	if err := s.position.write(rec, true); err != nil {
 		return err
 	}
-	s.rec, s.rebuild = rec, true
+	s.rec, s.rebuild, s.existed = rec, true, true
 	if err := s.openApplier(ctx); err != nil {
 		return err
 	}
@@ -327,25 +394,23 @@ func (s *session) close() error {
 		err = s.builder.discard()
 		s.builder = nil
 	}
-	if s.applier != nil {
-		err = errors.Join(err, s.applier.close())
-		s.applier = nil
-	}
-	err = errors.Join(err, s.position.close())
+	err = errors.Join(err, s.leaveApplier())
 	s.unlock()
 	return err
 }
 
-// unlock lets the lock go. The lock file of what never became a replica is
-// removed with it.
+// unlock ends a turn. The lock file of what never became a replica, or is none any
+// more, is removed.
 func (s *session) unlock() {
 	if s.lock == nil {
 		return
 	}
-	if _, err := os.Lstat(s.r.cfg.Path + positionSuffix); err != nil {
-		_ = os.Remove(s.lock.Name())
-	}
-	s.lock.Close()
+	_ = s.position.close()
+	_, err := os.Lstat(s.r.cfg.Path + positionSuffix)
+	s.r.mu.Lock()
+	s.r.holding = false
+	s.r.mu.Unlock()
+	s.lock.release(errors.Is(err, fs.ErrNotExist))
 	s.lock = nil
 }
 

@@ -15,30 +15,46 @@ const patience = time.Minute
 // that a fault on the way has hidden where its answer ends.
 var errSilent = errors.New("the server keeps silent")
 
-// silence ends a request when one wait for its answer takes too long. Only the
-// waits count, not the time in which what came is applied.
+// silence ends a request when the waits for one message of its answer take too
+// long together: a server that sends a byte now and then is not heard either. Only
+// the waits count, not the time in which what came is applied.
 type silence struct {
 	ctx   context.Context
 	leave context.CancelCauseFunc
-	most  time.Duration
-	timer *time.Timer // nil: there is no bound
+	most  time.Duration // 0: there is no bound
+	left  time.Duration // of it, for the message that is waited for
+	since time.Time     // when the wait began
+	timer *time.Timer
 }
 
-// watchSilence returns the context of a request, which a silence longer than
-// most ends. It must be ended.
+// watchSilence returns the context of a request, which waits longer than most for
+// one message end. It must be ended.
 func watchSilence(ctx context.Context, most time.Duration) (context.Context, *silence) {
 	ctx, leave := context.WithCancelCause(ctx)
-	s := &silence{ctx: ctx, leave: leave, most: most}
+	s := &silence{ctx: ctx, leave: leave, most: most, left: most}
 	if most > 0 {
 		s.timer = time.AfterFunc(most, func() { leave(errSilent) })
+		s.timer.Stop()
 	}
 	return ctx, s
+}
+
+// message says that another message is waited for from now on.
+func (s *silence) message() { s.left = s.most }
+
+// atMost bounds what is left of the answer: it is of no great use.
+func (s *silence) atMost(d time.Duration) {
+	if s.timer == nil {
+		s.timer = time.AfterFunc(d, func() { s.leave(errSilent) })
+	}
+	s.left = d
 }
 
 // begin says that a wait begins.
 func (s *silence) begin() {
 	if s.timer != nil {
-		s.timer.Reset(s.most)
+		s.since = time.Now()
+		s.timer.Reset(max(s.left, 0))
 	}
 }
 
@@ -46,6 +62,7 @@ func (s *silence) begin() {
 func (s *silence) heard() {
 	if s.timer != nil {
 		s.timer.Stop()
+		s.left -= time.Since(s.since)
 	}
 }
 
@@ -59,6 +76,8 @@ func (s *silence) reason(err error) error {
 
 // end lets the request go.
 func (s *silence) end() {
-	s.heard()
+	if s.timer != nil {
+		s.timer.Stop()
+	}
 	s.leave(nil)
 }

@@ -28,6 +28,11 @@ func (s *session) sync(ctx context.Context) error {
 	if err := s.flush(); err != nil {
 		return err
 	}
+	if s.builder == nil {
+		if err := s.intact(); err != nil {
+			return err
+		}
+	}
 	s.r.noteSynced(h)
 	return nil
 }
@@ -51,12 +56,16 @@ func (s *session) adopt(h frames.Hello) error {
 	case !s.rec.HasFrame:
 		s.setReceived(Position{LogID: h.LogID})
 	case s.log != h.LogID:
+		s.r.cfg.Logger.Warn("the primary has another log now: the replica begins anew", "path", s.r.cfg.Path, "log", s.log, "new", h.LogID)
 		s.restart(h.LogID)
 	case !h.HasCurrent && s.any, s.any && h.Current < max(s.last, s.rec.floor()):
-		return fmt.Errorf("%w: the replica is at frame %d of log %s, the primary has %s",
-			ErrAhead, max(s.last, s.rec.floor()), h.LogID, lastFrame(h))
+		return aheadError(max(s.last, s.rec.floor()), h)
 	}
 	return nil
+}
+
+func aheadError(at uint64, h frames.Hello) error {
+	return fmt.Errorf("%w: the replica is at frame %d of log %s, the primary has %s", ErrAhead, at, h.LogID, lastFrame(h))
 }
 
 func lastFrame(h frames.Hello) string {

@@ -228,6 +228,11 @@ func TestPrimaryIsAskedWhileAnotherHoldsTheReplica(t *testing.T) {
 	r := openTest(t, srv)
 	mustSync(t, r)
 	fill(t, srv, 3, 0)
+	l, err := lock(r.cfg.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.release(false)
 	other := open(t, r.cfg)
 	got, err := other.Primary(t.Context())
 	if err != nil {

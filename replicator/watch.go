@@ -23,7 +23,7 @@ var errStalled = errors.New("the live stream has stalled")
 func (r *Replicator) follow(ctx context.Context, until *uint64) error {
 	for {
 		moved := r.movement()
-		if p := r.Position(); until != nil && p.HasFrame && p.FrameNo >= *until {
+		if p := r.position(); until != nil && p.HasFrame && p.FrameNo >= *until {
 			return nil
 		}
 		select {
@@ -44,12 +44,18 @@ func (r *Replicator) followAlone(ctx context.Context, until *uint64) error {
 	}
 	missing := 0
 	for {
-		before := r.Position()
-		err := r.inTurn(ctx, func(s *session) error { return s.follow(ctx, until) })
+		before := r.position()
+		err := r.online(ctx, func(ctx context.Context, s *session) error { return s.follow(ctx, until) })
+		if errors.Is(err, ErrLocked) {
+			var done bool
+			if done, err = r.followHolder(ctx, until); !done && err == nil {
+				continue // the lock is free
+			}
+		}
 		if err == nil || ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
 			return err
 		}
-		if r.Position() != before {
+		if r.position() != before {
 			wait.progress()
 			missing = 0
 		}
@@ -110,8 +116,9 @@ func (s *session) goLive(ctx context.Context) (context.Context, func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		s.r.doubt(ctx, cancel)
+		s.doubtStream(ctx, cancel)
 	}()
+	s.r.cfg.Logger.Debug("the replica follows its primary live", "path", s.r.cfg.Path)
 	return ctx, func() {
 		s.r.change(func() { s.r.yield, s.r.live = nil, false })
 		cancel(nil)
@@ -119,18 +126,24 @@ func (s *session) goLive(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-// doubt ends a live stream that does not bring what the primary has.
-func (r *Replicator) doubt(ctx context.Context, leave context.CancelCauseFunc) {
+// doubtStream ends a live stream that does not bring what the primary has, or whose
+// files are gone.
+func (s *session) doubtStream(ctx context.Context, leave context.CancelCauseFunc) {
+	r := s.r
 	tick := time.NewTicker(pulse)
 	defer tick.Stop()
 	for {
-		before := r.Position()
+		before := r.position()
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
-		if r.Position() != before {
+		if err := s.intact(); err != nil {
+			leave(err)
+			return
+		}
+		if r.position() != before {
 			continue
 		}
 		h, err := r.client.hello(ctx)
@@ -139,7 +152,7 @@ func (r *Replicator) doubt(ctx context.Context, leave context.CancelCauseFunc) {
 		}
 		r.change(func() { r.stats.Primary, r.stats.HasPrimary = h.Current, h.HasCurrent })
 		moved := h.LogID != before.LogID || h.HasCurrent && h.Current >= before.Next()
-		if moved && r.Position() == before {
+		if moved && r.position() == before {
 			leave(errStalled)
 		}
 	}

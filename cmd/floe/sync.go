@@ -219,5 +219,5 @@ func passing(err error) bool {
 		}
 	}
 	var status *floe.StatusError
-	return errors.Is(err, floe.ErrUnreachable) || errors.As(err, &status)
+	return errors.Is(err, floe.ErrUnreachable) || errors.Is(err, floe.ErrLocked) || errors.As(err, &status)
 }
