@@ -79,6 +79,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -108,7 +110,7 @@ type DB struct {
 // See https://sqlite.org/c3ref/open.html.
 func Open(ctx context.Context, path string) (*DB, error) {
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return nil, ended(ctx)
 	}
 	if err := checkLocal(path); err != nil {
 		return nil, err
@@ -132,6 +134,12 @@ func openDB(ctx context.Context, path string, flags engine.OpenFlags) (*DB, erro
 func checkLocal(path string) error {
 	if err := replicator.FinishSeal(path); err != nil {
 		return err
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return &engine.Error{
+			Code: engine.CantOpen, Extended: engine.CantOpenIsDir, Op: "open " + strconv.Quote(path), Offset: -1,
+			Msg: "unable to open database file: it is a directory",
+		}
 	}
 	role, err := replicator.RoleOf(path)
 	if err == nil && role == replicator.RoleReplica {
@@ -178,7 +186,7 @@ func (db *DB) Origin() (o Origin, ok bool) {
 // closed.
 func (db *DB) Conn(ctx context.Context) (*Conn, error) {
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return nil, ended(ctx)
 	}
 	db.mu.Lock()
 	defer db.mu.Unlock()

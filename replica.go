@@ -54,7 +54,7 @@ type Replica struct {
 // by what it does, see [Replica.Sync].
 func OpenReplica(ctx context.Context, path, url string, opts ...Option) (*Replica, error) {
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return nil, ended(ctx)
 	}
 	cfg := config{}
 	for _, opt := range opts {
@@ -178,7 +178,7 @@ func (r *Replica) ApplyFrames(ctx context.Context, id LogID, fs []Frame) (Result
 // [ErrNoData] before the first sync.
 func (r *Replica) Conn(ctx context.Context) (*Conn, error) {
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return nil, ended(ctx)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -94,7 +94,7 @@ func (f *localFile) takeMemory() {
 
 func (f *localFile) open(ctx context.Context) (backend, error) {
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return nil, ended(ctx)
 	}
 	if err := f.prepare(); err != nil {
 		return nil, err

@@ -203,9 +203,9 @@ func (p *script) allUsed() error {
 	case i < 0:
 		return nil
 	case p.args[i].Name != "":
-		return fmt.Errorf("no parameter named %q", p.args[i].Name)
+		return argError(engine.Range, fmt.Sprintf("no parameter named %q", p.args[i].Name))
 	}
-	return fmt.Errorf("%d arguments are more than there are parameters for", len(p.args))
+	return argError(engine.Range, fmt.Sprintf("%d arguments are more than there are parameters for", len(p.args)))
 }
 
 func (c *localConn) execScript(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {

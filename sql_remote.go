@@ -59,7 +59,7 @@ func hranaOptions(cfg config) ([]hrana.Option, error) {
 
 func (srv *remoteServer) open(ctx context.Context) (backend, error) {
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return nil, ended(ctx)
 	}
 	return &remoteConn{server: srv}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/floedb/floe/engine"
 	"github.com/floedb/floe/hrana"
 	"github.com/floedb/floe/internal/sqltext"
 )
@@ -77,7 +78,7 @@ func hranaValue(v driver.Value) (hrana.Value, error) {
 	case time.Time:
 		return hrana.Text(v.Format("2006-01-02 15:04:05.999999999-07:00")), nil
 	}
-	return hrana.Value{}, fmt.Errorf("a %T cannot be sent to a server", v)
+	return hrana.Value{}, argError(engine.Mismatch, fmt.Sprintf("a %T cannot be sent to a server", v))
 }
 
 // argDealer deals out the arguments of a call.
@@ -110,7 +111,7 @@ func (d *argDealer) dealNamed(st *sqltext.Statement, values []hrana.Value, bound
 				continue
 			}
 			if bound[p] {
-				return fmt.Errorf("two arguments for parameter %s", name)
+				return argError(engine.Range, fmt.Sprintf("two arguments for parameter %s", name))
 			}
 			if values[p], err = hranaValue(a.Value); err != nil {
 				return err
@@ -156,9 +157,9 @@ func (d *argDealer) nextByPosition() int {
 
 func missingArg(p int, name string) error {
 	if name == "" {
-		return fmt.Errorf("no argument for parameter %d", p+1)
+		return argError(engine.Range, fmt.Sprintf("no argument for parameter %d", p+1))
 	}
-	return fmt.Errorf("no argument for parameter %d, %s", p+1, name)
+	return argError(engine.Range, fmt.Sprintf("no argument for parameter %d, %s", p+1, name))
 }
 
 // allUsed tells about an argument that no statement had a parameter for.
@@ -168,9 +169,14 @@ func (d *argDealer) allUsed() error {
 	case i < 0:
 		return nil
 	case d.args[i].Name != "":
-		return fmt.Errorf("no parameter named %q", d.args[i].Name)
+		return argError(engine.Range, fmt.Sprintf("no parameter named %q", d.args[i].Name))
 	}
-	return fmt.Errorf("%d arguments are more than there are parameters for", len(d.args))
+	return argError(engine.Range, fmt.Sprintf("%d arguments are more than there are parameters for", len(d.args)))
+}
+
+// argError is the error of arguments that do not fit their statement, as a local database gives it.
+func argError(code engine.ResultCode, msg string) error {
+	return &engine.Error{Code: code, Extended: code, Msg: msg, Op: "bind", Offset: -1}
 }
 
 // withArgs makes the statement to send. libSQL's server takes a parameter with a name by its name alone, and refuses a

@@ -60,6 +60,17 @@ func (c *remoteConn) ready(ctx context.Context) error {
 	if c.lost != nil {
 		return c.lost
 	}
+	if ctx.Err() != nil {
+		return ended(ctx)
+	}
+	return nil
+}
+
+// ended is why a context is over: its own error, and the cause that it may have been given.
+func ended(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
+	}
 	return ctx.Err()
 }
 
@@ -117,6 +128,8 @@ func (c *remoteConn) callOnce(ctx context.Context, kind callKind, f func(*hrana.
 func (c *remoteConn) failed(err error, kind callKind) {
 	intact := c.s.Err() == nil
 	switch {
+	case c.tx != txNone && isTakenAway(err):
+		c.drop(fmt.Errorf("%w: %w", errRolledBack, err), kind)
 	case isOfStatement(err):
 		c.doubt = c.tx != txNone
 	case intact && errors.Is(err, hrana.ErrNotExecuted):
@@ -164,7 +177,7 @@ func (c *remoteConn) execute(ctx context.Context, st *sqltext.Statement, stmt hr
 			res, err = c.executeOnce(ctx, st, stmt)
 		}
 		if errors.Is(err, engine.Busy) && ctx.Err() != nil {
-			err = fmt.Errorf("%w: %w", ctx.Err(), err)
+			err = fmt.Errorf("%w: %w", ended(ctx), err)
 		}
 	}
 	return res, err
@@ -195,10 +208,13 @@ func (w *busyWait) pause(ctx context.Context) bool {
 func (c *remoteConn) executeOnce(ctx context.Context, st *sqltext.Statement, stmt hrana.Stmt) (res *hrana.StmtResult, err error) {
 	err = c.call(ctx, kindOf(st), func(s *hrana.Stream) (err error) {
 		if c.doubt && !isRollback(st) {
-			res, err = guarded(ctx, s, stmt)
+			res, err = c.guarded(ctx, s, stmt)
 			return err
 		}
 		res, err = s.Execute(ctx, stmt)
+		if isRollback(st) && isTakenAway(err) {
+			res, err = &hrana.StmtResult{}, nil // it is rolled back
+		}
 		return err
 	})
 	if err == nil {
@@ -218,10 +234,13 @@ func kindOf(st *sqltext.Statement) callKind {
 
 var errRolledBack = errors.New("the server has rolled it back")
 
-// guarded runs a statement if the transaction is still open. Without that, one that an error has ended unnoticed would
-// have the statements behind it each commit by itself.
-func guarded(ctx context.Context, s *hrana.Stream, stmt hrana.Stmt) (*hrana.StmtResult, error) {
-	res, err := s.Batch(ctx, hrana.Batch{Steps: []hrana.BatchStep{{Condition: inTransaction(), Stmt: stmt}}})
+// guarded runs a statement if the transaction is still open.
+func (c *remoteConn) guarded(ctx context.Context, s *hrana.Stream, stmt hrana.Stmt) (*hrana.StmtResult, error) {
+	b := hrana.Batch{Steps: []hrana.BatchStep{{Stmt: stmt}}}
+	if err := c.guard(ctx, s, &b); err != nil {
+		return nil, err
+	}
+	res, err := s.Batch(ctx, b)
 	if err != nil {
 		return nil, err
 	}
@@ -235,7 +254,26 @@ func guarded(ctx context.Context, s *hrana.Stream, stmt hrana.Stmt) (*hrana.Stmt
 	}
 }
 
-func inTransaction() *hrana.Cond { return hrana.Not(hrana.IsAutocommit()) }
+// guard has a batch run only if the transaction is still open. Without that, one that an error has ended unnoticed would
+// have the statements behind it each commit by itself.
+func (c *remoteConn) guard(ctx context.Context, s *hrana.Stream, b *hrana.Batch) error {
+	switch {
+	case !c.doubt || len(b.Steps) == 0:
+		return nil
+	case s.Version() >= 3:
+		b.Steps[0].Condition = hrana.Not(hrana.IsAutocommit())
+		return nil
+	}
+	over, err := isAutocommit(ctx, s)
+	switch {
+	case err != nil:
+		return err
+	case over:
+		return errRolledBack
+	}
+	c.doubt = false
+	return nil
+}
 
 // remoteResult is what statements have changed.
 type remoteResult struct{ id, changes int64 }
@@ -268,7 +306,7 @@ func (c *remoteConn) execText(ctx context.Context, t *sqlText, args []driver.Nam
 		}
 		return remoteResult{id: c.lastID, changes: int64(res.RowsAffected)}, nil
 	}
-	changes, err := c.runScript(ctx, t, c.script(t, stmts, true), func(*hrana.StmtResult) {})
+	changes, err := c.runScript(ctx, t, scriptBatch(stmts, true), func(*hrana.StmtResult) {})
 	if err != nil {
 		return nil, err
 	}
@@ -283,6 +321,11 @@ func (c *remoteConn) runScript(ctx context.Context, t *sqlText, b hrana.Batch, a
 	}
 	defer c.resolve(ctx)
 	err = c.call(ctx, t.kind(), func(s *hrana.Stream) error {
+		if !isRollback(&t.stmts[0]) {
+			if err := c.guard(ctx, s, &b); err != nil {
+				return err
+			}
+		}
 		out, err := s.Batch(ctx, b)
 		if err != nil {
 			return err
@@ -317,8 +360,8 @@ func isChange(st *sqltext.Statement) bool {
 	return st.Keyword == "WITH" && !st.Reads
 }
 
-// script is the batch of statements that ends with the first one that fails.
-func (c *remoteConn) script(t *sqlText, stmts []hrana.Stmt, noRows bool) hrana.Batch {
+// scriptBatch is the batch of statements that ends with the first one that fails.
+func scriptBatch(stmts []hrana.Stmt, noRows bool) hrana.Batch {
 	b := hrana.Batch{Steps: make([]hrana.BatchStep, len(stmts))}
 	for i := range stmts {
 		stmts[i].NoRows = noRows
@@ -326,9 +369,6 @@ func (c *remoteConn) script(t *sqlText, stmts []hrana.Stmt, noRows bool) hrana.B
 		if i > 0 {
 			b.Steps[i].Condition = hrana.OK(i - 1)
 		}
-	}
-	if c.doubt && len(stmts) > 0 && !isRollback(&t.stmts[0]) {
-		b.Steps[0].Condition = inTransaction()
 	}
 	return b
 }
@@ -383,7 +423,7 @@ type remoteStmt struct {
 
 func (c *remoteConn) prepare(ctx context.Context, query string) (driverStmt, error) {
 	if ctx.Err() != nil {
-		return nil, ctx.Err()
+		return nil, ended(ctx)
 	}
 	return &remoteStmt{c, c.server.texts.get(query)}, nil
 }

@@ -61,22 +61,40 @@ func isOfStatement(err error) bool {
 func engineError(e *hrana.Error) *engine.Error {
 	msg := strings.TrimPrefix(e.Message, "SQLite error: ")
 	code := codeOf(e.Code)
-	if code == engine.Constraint {
+	switch {
+	case code == engine.Constraint:
 		code = constraintIn(msg)
+	case strings.HasSuffix(msg, "string or blob too big"): // where a value of the arguments is, libSQL's server blames them
+		code = engine.TooBig
 	}
 	return &engine.Error{Code: code.Primary(), Extended: code, Msg: msg, Op: "server", Offset: -1}
 }
 
+// serverCodes are the codes of libSQL's server that are none of SQLite's, and what they come to. Errors in SQL have
+// SQLite's most general code, as they have there.
+var serverCodes = map[string]engine.ResultCode{
+	"TRANSACTION_TIMEOUT":            engine.Busy, // the server took the transaction away
+	"TRANSACTION_BUSY":               engine.Busy,
+	"ARGS_INVALID":                   engine.Range,
+	"ARGS_BOTH_POSITIONAL_AND_NAMED": engine.Range,
+	"BLOCKED":                        engine.Auth, // the database is blocked
+	codeTooLarge:                     engine.TooBig,
+	"SQL_STORE_TOO_LARGE":            engine.TooBig,
+	"SQL_STORE_TOO_MANY":             engine.Full,
+	"PROXY_ERROR":                    engine.IOErr, // the server is a replica that has lost its primary
+	"SQL_PARSE_ERROR":                engine.Generic,
+	"SQL_INPUT_ERROR":                engine.Generic,
+	"SQL_NO_STATEMENT":               engine.Generic,
+	"SQL_MANY_STATEMENTS":            engine.Generic,
+	"SQLITE_UNKNOWN":                 engine.Generic, // how it calls SQLITE_ERROR
+}
+
+// codeTooLarge is that of a result which the server does not send as a whole.
+const codeTooLarge = "RESPONSE_TOO_LARGE"
+
 func codeOf(name string) engine.ResultCode {
-	switch name {
-	case "TRANSACTION_TIMEOUT", "TRANSACTION_BUSY":
-		return engine.Busy
-	case "ARGS_INVALID", "ARGS_BOTH_POSITIONAL_AND_NAMED":
-		return engine.Range
-	case "BLOCKED":
-		return engine.Auth
-	case codeTooLarge:
-		return engine.TooBig
+	if code, ok := serverCodes[name]; ok {
+		return code
 	}
 	if code, ok := engine.CodeByName(name); ok {
 		return code
@@ -84,11 +102,8 @@ func codeOf(name string) engine.ResultCode {
 	return engine.Generic
 }
 
-// codeTooLarge is that of a result which the server does not send as a whole.
-const codeTooLarge = "RESPONSE_TOO_LARGE"
-
 // constraintIn finds the extended code in SQLite's message. A primary key that is violated is a UNIQUE constraint in the
-// message.
+// message. What RAISE says is up to the trigger, and so is every message that SQLite does not have itself.
 func constraintIn(msg string) engine.ResultCode {
 	for _, c := range []struct {
 		begin string
@@ -98,12 +113,15 @@ func constraintIn(msg string) engine.ResultCode {
 		{"NOT NULL constraint failed", engine.ConstraintNotNull},
 		{"CHECK constraint failed", engine.ConstraintCheck},
 		{"FOREIGN KEY constraint failed", engine.ConstraintForeignKey},
+		{"cannot store ", engine.ConstraintDataType}, // in a STRICT table
+		{"rtree constraint failed", engine.Constraint},
+		{"constraint failed", engine.Constraint},
 	} {
 		if strings.HasPrefix(msg, c.begin) {
 			return c.code
 		}
 	}
-	return engine.Constraint
+	return engine.ConstraintTrigger
 }
 
 // numbered tells which one of several statements an error is from.
@@ -126,10 +144,10 @@ func canRunAgain(ctx context.Context, err error, reads bool) bool {
 	switch {
 	case err == nil || ctx.Err() != nil || isOfStatement(err):
 		return false
-	case errors.Is(err, hrana.ErrNotExecuted):
-		return errors.Is(err, hrana.ErrStreamClosed) && !errors.Is(err, hrana.ErrClientClosed)
 	case errors.Is(err, hrana.ErrUnauthorized) || errors.Is(err, hrana.ErrTooLarge):
 		return false
+	case errors.Is(err, hrana.ErrNotExecuted):
+		return errors.Is(err, hrana.ErrStreamClosed) && !errors.Is(err, hrana.ErrClientClosed)
 	}
 	return reads
 }

@@ -109,7 +109,7 @@ func (c *remoteConn) fetch(ctx context.Context, t *sqlText, stmts []hrana.Stmt) 
 			return nil, err
 		}
 		add(res)
-	} else if _, err = c.runScript(ctx, t, c.script(t, stmts, false), add); err != nil {
+	} else if _, err = c.runScript(ctx, t, scriptBatch(stmts, false), add); err != nil {
 		return sets, err
 	}
 	t.learn(size)
@@ -128,7 +128,13 @@ func sizeOf(row []hrana.Value) int {
 func (c *remoteConn) queryCursor(ctx context.Context, t *sqlText, stmts []hrana.Stmt) (driver.Rows, error) {
 	r := &remoteRows{c: c, text: t, kind: t.kind(), shape: &shape{}}
 	err := c.call(ctx, r.kind, func(s *hrana.Stream) (err error) {
-		if r.cur, err = s.Cursor(ctx, c.script(t, stmts, false)); err != nil {
+		b := scriptBatch(stmts, false)
+		if !isRollback(&t.stmts[0]) {
+			if err := c.guard(ctx, s, &b); err != nil {
+				return err
+			}
+		}
+		if r.cur, err = s.Cursor(ctx, b); err != nil {
 			return err
 		}
 		c.rows = r

@@ -159,7 +159,11 @@ func isAutocommit(ctx context.Context, s *hrana.Stream) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return res.Steps[0].Error == nil, nil
+	refused := res.Steps[0].Error
+	if refused != nil && !strings.Contains(refused.Message, "within a transaction") {
+		return false, refused // such as that the server took the transaction away
+	}
+	return refused == nil, nil
 }
 
 // askIndex asks for the newest frame there is, where no answer spoke of the one that holds what was committed: those to

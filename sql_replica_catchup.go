@@ -104,7 +104,7 @@ func (w *ownWrites) wait(ctx context.Context) error {
 		case <-time.After(catchUpPatience):
 			w.doubt()
 		case <-ctx.Done():
-			return fmt.Errorf("%s: catch up with what was written: %w", w.r.path, context.Cause(ctx))
+			return fmt.Errorf("%s: catch up with what was written: %w", w.r.path, ended(ctx))
 		}
 	}
 }

@@ -74,13 +74,22 @@ func (e *Error) Error() string {
 }
 
 // Is reports whether target is the primary or the extended code of e. An error that was caused by a context
-// is [Interrupt] also where SQLite calls it something else, such as a wait for a lock that ended early.
+// is [Interrupt] also where SQLite calls it something else, such as a wait for a lock that ended early. A duplicate
+// primary key or rowid is [ConstraintUnique], too, as SQLite's message says, which is all that a server tells.
 func (e *Error) Is(target error) bool {
 	code, ok := target.(ResultCode)
 	if !ok {
 		return false
 	}
-	return code == e.Code || code == e.Extended || code == Interrupt && e.endedEarly()
+	switch code {
+	case e.Code, e.Extended:
+		return true
+	case Interrupt:
+		return e.endedEarly()
+	case ConstraintUnique:
+		return e.Extended == ConstraintPrimaryKey || e.Extended == ConstraintRowID
+	}
+	return false
 }
 
 // endedEarly reports whether a context or an interrupt ended the statement.
@@ -88,7 +97,7 @@ func (e *Error) endedEarly() bool {
 	return e.cause != nil && !e.raised && (e.Code == Interrupt || e.Code == Busy)
 }
 
-// Unwrap returns what ended the statement early: the error of its context, [Interrupt] if [Conn.Interrupt] ended a
+// Unwrap returns what ended the statement early: the error of its context and the cause given for it, [Interrupt] if [Conn.Interrupt] ended a
 // wait for a lock, or the error of a Go callback, which is a [*PanicError] if it panicked. Otherwise it is nil.
 func (e *Error) Unwrap() error { return e.cause }
 

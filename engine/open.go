@@ -2,6 +2,8 @@ package engine
 
 import (
 	"fmt"
+	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -97,6 +99,24 @@ func (f OpenFlags) complete() (OpenFlags, error) {
 
 func openOp(name string) string { return "open " + strconv.Quote(name) }
 
+// openError is the error of a database that could not be opened. A directory that is opened for reading is one only by
+// reading from it, to SQLite.
+func (c *Conn) openError(name string, rc int32) error {
+	e := c.lastError(openOp(name), "", rc)
+	if e.Code != IOErr {
+		return e
+	}
+	path := name
+	if rest, isURI := strings.CutPrefix(name, "file:"); isURI {
+		rest, _, _ = strings.Cut(rest, "?")
+		path, _ = url.PathUnescape(strings.TrimPrefix(rest, "//"))
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		e.Code, e.Extended, e.Msg = CantOpen, CantOpenIsDir, "unable to open database file: it is a directory"
+	}
+	return e
+}
+
 func (c *Conn) open(name string, flags OpenFlags) error {
 	c.scratch = sqlite3.Xsqlite3_malloc64(c.tls, scratchSize)
 	cName := c.cString(name)
@@ -107,7 +127,7 @@ func (c *Conn) open(name string, flags OpenFlags) error {
 	// A handle is made, and has to be closed, also when the open did not succeed.
 	c.db = c.slotPointer(0)
 	if rc != sqlite3.SQLITE_OK {
-		return c.lastError(openOp(name), "", rc)
+		return c.openError(name, rc)
 	}
 	c.detachFromMemory()
 	c.interrupts.attach(c.db)

@@ -147,7 +147,7 @@ func (p *Pool) wait(ctx context.Context, tokens <-chan struct{}) error {
 	case <-p.done:
 		return ErrPoolClosed
 	case <-doneOf(ctx):
-		return cancelledError("wait for a connection", "", ctx.Err())
+		return cancelledError("wait for a connection", "", ctxEnded(ctx))
 	}
 }
 

@@ -81,7 +81,7 @@ func (c *Conn) watched(ctx context.Context, call func() int32) (rc int32, cause 
 		rc = call()
 	}
 	w.finish()
-	return rc, cmp.Or(ctx.Err(), c.busy.takeInterrupted())
+	return rc, cmp.Or(ctxEnded(ctx), c.busy.takeInterrupted())
 }
 
 // renewBusyWait begins a new wait for locks. SQLite does so for statements alone: after a wait that was given up, other

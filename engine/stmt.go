@@ -3,6 +3,8 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"math"
 	"strings"
 
@@ -234,7 +236,7 @@ func (s *Stmt) stepWatched(ctx context.Context, done <-chan struct{}) (bool, err
 	if !w.begin() {
 		w.finish()
 		s.reset()
-		return false, cancelledError("step", s.sql, ctx.Err())
+		return false, cancelledError("step", s.sql, ctxEnded(ctx))
 	}
 	rc := sqlite3.Xsqlite3_step(s.c.tls, s.ptr)
 	w.finish()
@@ -243,7 +245,7 @@ func (s *Stmt) stepWatched(ctx context.Context, done <-chan struct{}) (bool, err
 	}
 	var cause error
 	if w.cancelled() {
-		cause = ctx.Err()
+		cause = ctxEnded(ctx)
 	}
 	return false, s.end(rc, cause)
 }
@@ -345,9 +347,14 @@ func cancelledError(op, sql string, cause error) *Error {
 	return e
 }
 
+// ctxEnded is the error of a context that has ended, with the cause that it may have been given, and nil while it has
+// not.
 func ctxEnded(ctx context.Context) error {
-	if ctx == nil {
+	if ctx == nil || ctx.Err() == nil {
 		return nil
+	}
+	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
 	}
 	return ctx.Err()
 }

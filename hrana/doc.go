@@ -16,9 +16,12 @@
 //
 // An [*Error] is the server's own about a statement, and leaves the stream as it was. All other errors are about the
 // way there. This package sends a request a second time only if the server certainly did not run it: when the server
-// refused the auth token and there is a new one, and when it answered 429 (too many requests) to a request that does
-// not belong to a stream yet. In particular a status of 502 or 503 can come from a proxy after the server ran the
-// request, so it is an error.
+// refused the auth token and there is a new one, and when it answered 429 (too many requests). In particular a status
+// of 502 or 503 can come from a proxy after the server ran the request, so it is an error.
+//
+// A request that was refused before it was looked at did not run, and leaves the stream as it was: with a new token the
+// transaction on it goes on. Over WebSocket, libSQL's server looks at a token when it is given one, and closes the
+// connection when it is a bad one, or when a token that only allows to read is used to write.
 //
 // The caller can know more, such as that the request only reads. errors.Is tells what is certain:
 //

@@ -76,7 +76,7 @@ func TestForeignAnswersAreHTTPErrorsAndNotSentAgain(t *testing.T) {
 		{"200 of a portal", "text/html", "<html>sign in</html>", "<html>sign in</html>", 200},
 		{"200 in another encoding", "application/x-protobuf", "", "", 200},
 		{"302", "", "", "", 302},
-		{"413", "text/plain", strings.Repeat("x", 100000), strings.Repeat("x", errorExcerpt) + "…", 413},
+		{"418", "text/plain", strings.Repeat("x", 100000), strings.Repeat("x", errorExcerpt) + "…", 418},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var calls atomic.Int32
@@ -116,22 +116,45 @@ func TestBusyServerIsAskedAgain(t *testing.T) {
 	}
 }
 
-func TestBusyServerIsNotAskedAgainWithABaton(t *testing.T) {
-	var calls atomic.Int32
-	srv := fakeServer(t, func(w http.ResponseWriter, r *http.Request) {
-		if calls.Add(1) > 1 {
-			w.WriteHeader(http.StatusTooManyRequests)
-			return
-		}
-		writeJSON(w, okAnswer("b", ""))
-	})
-	s, err := execute(t, fakeClient(t, srv.URL))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = s.Execute(testContext(t), Stmt{SQL: "SELECT 1"})
-	if statusOf(err) != 429 || !errors.Is(err, ErrStreamClosed) || calls.Load() != 2 {
-		t.Errorf("after %d calls: %v, want 429 and ErrStreamClosed after 2", calls.Load(), err)
+// An answer that refuses a request unread leaves the baton, and so the transaction, as it was.
+func TestAStreamGoesOnAfterARequestThatWasRefusedUnread(t *testing.T) {
+	for _, status := range []int{401, 407, 413, 421, 425, 429, 431} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			var calls atomic.Int32
+			var refusing atomic.Bool
+			srv := fakeServer(t, func(w http.ResponseWriter, r *http.Request) {
+				calls.Add(1)
+				if refusing.Load() {
+					w.WriteHeader(status)
+					return
+				}
+				writeJSON(w, okAnswer("b", ""))
+			})
+			s, err := execute(t, fakeClient(t, srv.URL))
+			if err != nil {
+				t.Fatal(err)
+			}
+			refusing.Store(true)
+			insert := Stmt{SQL: "INSERT INTO t VALUES(1)"}
+			_, err = s.Execute(testContext(t), insert)
+			_, cursorErr := s.Cursor(testContext(t), Batch{Steps: []BatchStep{{Stmt: insert}}})
+			for call, err := range map[string]error{"execute": err, "cursor": cursorErr} {
+				if statusOf(err) != status || !errors.Is(err, ErrNotExecuted) || errors.Is(err, ErrStreamClosed) || s.Err() != nil {
+					t.Errorf("%s: %v (stream: %v), want status %d, ErrNotExecuted and not ErrStreamClosed", call, err, s.Err(), status)
+				}
+			}
+			want := int32(3)
+			if status == 429 {
+				want = 1 + 2*maxAttempts
+			}
+			if n := calls.Load(); n != want {
+				t.Errorf("%d requests, want %d", n, want)
+			}
+			refusing.Store(false)
+			if _, err := s.Execute(testContext(t), insert); err != nil {
+				t.Errorf("the stream afterwards: %v", err)
+			}
+		})
 	}
 }
 

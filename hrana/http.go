@@ -168,7 +168,6 @@ type call struct {
 	body    []byte
 	expects Encoding // of the answer
 	cursor  bool     // the answer is that of a cursor
-	onBaton bool     // the request uses up a baton: it is never sent twice, but for the one time after a new token
 }
 
 // answer is an answer with status 200 and the content type asked for.
@@ -179,7 +178,7 @@ type answer struct {
 }
 
 // send makes a call. A call is made again only when the server is known not to have run it: when it refused the
-// token and there is a new one, and when it answered 429 to one without a baton.
+// token and there is a new one, and when it answered 429.
 func (t *httpTransport) send(ctx context.Context, c *call) (*answer, error) {
 	token, err := t.tokenFor(ctx, c.url, t.tokens.Get)
 	if err != nil {
@@ -201,11 +200,13 @@ func (t *httpTransport) send(ctx context.Context, c *call) (*answer, error) {
 			if other == token {
 				return nil, err
 			}
+			t.cfg.log.Info("auth token renewed", "host", c.url.Host)
 			token, attempt = other, maxAttempts-1 // this is the last one
 		case http.StatusTooManyRequests:
-			if c.onBaton || !sleep(ctx, max(pause, wait)) {
+			if !sleep(ctx, max(pause, wait)) {
 				return nil, err
 			}
+			t.cfg.log.Info("request sent again", "host", c.url.Host, "reason", err)
 			pause *= 2
 		default:
 			return nil, err

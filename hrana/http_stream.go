@@ -146,7 +146,7 @@ func (s *httpStream) move(to string) (*url.URL, error) {
 func (s *httpStream) send(ctx context.Context, endpoint string, body []byte) (*answer, error) {
 	a, err := s.transport.send(ctx, &call{
 		method: http.MethodPost, url: s.base.JoinPath(s.dialect.path, endpoint), body: body,
-		expects: s.dialect.encoding, cursor: endpoint == "cursor", onBaton: s.baton != "",
+		expects: s.dialect.encoding, cursor: endpoint == "cursor",
 	})
 	if err == nil {
 		return a, nil
@@ -154,7 +154,8 @@ func (s *httpStream) send(ctx context.Context, endpoint string, body []byte) (*a
 	return nil, s.failed(err)
 }
 
-// failed decides what an error of a request means for the stream, which only goes on when nothing was sent.
+// failed decides what an error of a request means for the stream, which only goes on when nothing was sent, or what was
+// sent was refused unread.
 func (s *httpStream) failed(err error) error {
 	var status *HTTPError
 	switch {
@@ -164,10 +165,13 @@ func (s *httpStream) failed(err error) error {
 		return s.lose(err)
 	case s.baton != "" && isExpired(status):
 		return s.lose(mark(err, ErrStreamExpired, ErrNotExecuted))
-	case s.baton == "" && refused(status):
-		return mark(err, ErrNotExecuted) // there is no stream yet: the next request opens it
+	case refused(status):
+		return mark(err, ErrNotExecuted) // the baton was not used up: the next request has it, or opens the stream
+	case status.Status == http.StatusForbidden:
+		return s.lose(mark(err, ErrNotExecuted)) // libSQL's server looked at the statements, and forgets the stream
 	case status.Status == http.StatusNotFound:
 		s.transport.negotiated.Store(nil) // another server than the one that was asked
+		return s.lose(mark(err, ErrNotExecuted))
 	}
 	return s.lose(err)
 }
@@ -179,9 +183,16 @@ func isExpired(e *HTTPError) bool {
 		(e.Code == "STREAM_EXPIRED" || e.Message == "Received an invalid baton")
 }
 
-// refused tells the answers that are given before a request is looked at.
+// refused tells the answers that are given before a request is looked at, by the server or by a proxy before it: for
+// want of a good token, for coming too often, or for the size of its head or body. libSQL's server takes the same baton
+// after it, with another token.
 func refused(e *HTTPError) bool {
-	return e.Status == http.StatusUnauthorized || e.Status == http.StatusTooManyRequests
+	switch e.Status {
+	case http.StatusUnauthorized, http.StatusProxyAuthRequired, http.StatusRequestEntityTooLarge, http.StatusMisdirectedRequest,
+		http.StatusTooEarly, http.StatusTooManyRequests, http.StatusRequestHeaderFieldsTooLarge:
+		return true
+	}
+	return false
 }
 
 func (s *httpStream) close(ctx context.Context) error {

@@ -182,3 +182,72 @@ func TestContextEndsOneRequest(t *testing.T) {
 		}
 	})
 }
+
+// A token that expires in a transaction costs the request that finds out, and nothing else: libSQL's server keeps the
+// stream, over WebSocket as long as nobody gives it the bad token.
+func TestATransactionGoesOnWithARenewedToken(t *testing.T) {
+	srv := sqldtest.Start(t, sqldtest.WithJWT())
+	srv.Exec(t, "CREATE TABLE t(a)")
+	for _, v := range variants[:3] {
+		t.Run(v.name, func(t *testing.T) {
+			token := srv.Token()
+			c := v.open(t, srv.Addr, WithTokenSource(func(context.Context) (string, error) { return token, nil }))
+			s := openStream(t, c)
+			mustExecute(t, s, "BEGIN")
+			mustExecute(t, s, "DELETE FROM t")
+			token = srv.Token(sqldtest.Expires(time.Now().Add(-time.Hour)))
+			if err := c.Reauthenticate(testContext(t)); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				_, err := s.Execute(testContext(t), Stmt{SQL: "INSERT INTO t VALUES(1)"})
+				if !errors.Is(err, ErrUnauthorized) || !errors.Is(err, ErrNotExecuted) || errors.Is(err, ErrStreamClosed) || s.Err() != nil {
+					t.Errorf("with an expired token: %v (stream: %v), want ErrUnauthorized, ErrNotExecuted and not ErrStreamClosed", err, s.Err())
+				}
+			}
+			token = srv.Token()
+			mustExecute(t, s, "INSERT INTO t VALUES(2)") // the new token is asked for by itself
+			mustExecute(t, s, "COMMIT")
+			if got := srv.Query(t, "SELECT a FROM t"); len(got) != 1 || got[0][0] != int64(2) {
+				t.Errorf("the table holds %v, want the one row 2", got)
+			}
+		})
+	}
+}
+
+// A token that may only read is refused with the statement in sight. The server forgets the stream then.
+func TestAWriteWithAReadingTokenDidNotRun(t *testing.T) {
+	srv := sqldtest.Start(t, sqldtest.WithJWT())
+	srv.Exec(t, "CREATE TABLE t(a)")
+	for _, v := range variants[:3] {
+		s := openStream(t, v.open(t, srv.Addr, WithAuthToken(srv.Token(sqldtest.ReadOnly()))))
+		mustExecute(t, s, "SELECT * FROM t")
+		_, err := s.Batch(testContext(t), Batch{Steps: []BatchStep{{Stmt: Stmt{SQL: "SELECT 1"}}, {Stmt: Stmt{SQL: "INSERT INTO t VALUES(1)"}}}})
+		if !errors.Is(err, ErrUnauthorized) || !errors.Is(err, ErrNotExecuted) || !errors.Is(err, ErrStreamClosed) {
+			t.Errorf("%s: %v, want ErrUnauthorized, ErrNotExecuted and ErrStreamClosed", v.name, err)
+		}
+	}
+}
+
+// Over WebSocket the server closes the connection behind a token that it refuses.
+func TestABadTokenEndsAWebSocket(t *testing.T) {
+	srv := sqldtest.Start(t, sqldtest.WithJWT())
+	for _, v := range variants[3:] {
+		token := srv.Token()
+		c := v.open(t, srv.Addr, WithTokenSource(func(context.Context) (string, error) { return token, nil }))
+		s := openStream(t, c)
+		token = "bad"
+		if err := c.Reauthenticate(testContext(t)); !errors.Is(err, ErrUnauthorized) {
+			t.Errorf("%s: reauthenticate: %v, want ErrUnauthorized", v.name, err)
+		}
+		_, err := s.Execute(testContext(t), Stmt{SQL: "SELECT 1"})
+		if !errors.Is(err, ErrStreamClosed) || !errors.Is(err, ErrNotExecuted) {
+			t.Errorf("%s: the stream afterwards: %v, want ErrStreamClosed and ErrNotExecuted", v.name, err)
+		}
+		token = srv.Token()
+		if err := c.Reauthenticate(testContext(t)); err != nil {
+			t.Errorf("%s: reauthenticate with a good token: %v", v.name, err)
+		}
+		mustExecute(t, openStream(t, c), "SELECT 1")
+	}
+}

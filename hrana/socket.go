@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -92,6 +93,7 @@ var (
 	errDialTimeout  = fmt.Errorf("no connection in the time of WithDialTimeout: %w", context.DeadlineExceeded)
 	errSocketClosed = errors.New("the client closed the WebSocket")
 	errNoPong       = errors.New("the server left a ping unanswered")
+	errHelloRefused = errors.New("the server refused the auth token")
 )
 
 // dialError is the error of a WebSocket that could not be made. Answers of HTTP tell more than the package websocket
@@ -299,6 +301,7 @@ func (s *socket) hello(ctx context.Context, token string) error {
 	}
 	if env.kind == MsgHelloError {
 		env.err.Message = authtoken.Redact(env.err.Message, token)
+		s.lose(errHelloRefused) // as the server does: libSQL's closes the connection behind its answer
 		return mark(env.err, ErrUnauthorized)
 	}
 	s.mu.Lock()
@@ -431,7 +434,7 @@ func (s *socket) response(ctx context.Context, x *exchange) (*Response, error) {
 		return nil, err
 	}
 	if env.kind == MsgResponseError {
-		return nil, env.err
+		return nil, s.answeredError(env.err)
 	}
 	res, err := s.encoding.codec().parseResponse(env, x.request)
 	if err != nil {
@@ -440,6 +443,21 @@ func (s *socket) response(ctx context.Context, x *exchange) (*Response, error) {
 		return nil, mark(err, ErrStreamClosed)
 	}
 	return res, nil
+}
+
+// answeredError is the error that a response is. One about the token was given before the request was looked at.
+func (s *socket) answeredError(e *Error) error {
+	if !strings.HasPrefix(e.Code, "AUTH_") {
+		return e
+	}
+	e.Message = authtoken.Redact(e.Message, s.currentToken())
+	return mark(e, ErrUnauthorized, ErrNotExecuted)
+}
+
+func (s *socket) currentToken() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.token
 }
 
 // tell sends a request whose response matters to nobody, even when ctx is over.

@@ -18,6 +18,23 @@ import (
 // on the goroutine that reads.
 func fakeSocketServer(t *testing.T, answer func(m ClientMsg, send func(ServerMsg))) *Client {
 	t.Helper()
+	c, err := Open(fakeSocket(t, func(m ClientMsg, send func(ServerMsg)) {
+		if m.Hello {
+			send(ServerMsg{Kind: MsgHelloOK})
+			return
+		}
+		answer(m, send)
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// fakeSocket is the URL of a fake that leaves hellos, too, to answer.
+func fakeSocket(t *testing.T, answer func(m ClientMsg, send func(ServerMsg))) string {
+	t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"hrana3"}})
 		if err != nil {
@@ -37,23 +54,15 @@ func fakeSocketServer(t *testing.T, answer func(m ClientMsg, send func(ServerMsg
 				return
 			}
 			m, err := JSON.ParseClientMsg(b)
-			switch {
-			case err != nil:
+			if err != nil {
 				t.Errorf("the client sent %q: %v", b, err)
 				return
-			case m.Hello:
-				send(ServerMsg{Kind: MsgHelloOK})
-			default:
-				answer(m, send)
 			}
+			answer(m, send)
 		}
 	}))
-	c, err := Open("ws" + strings.TrimPrefix(srv.URL, "http"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close(); srv.CloseClientConnections(); srv.Close() })
-	return c
+	t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
+	return "ws" + strings.TrimPrefix(srv.URL, "http")
 }
 
 // respond is the answer that every request gets.
@@ -356,5 +365,46 @@ func TestACursorThatIsGivenUpWhileItOpensGivesTheStreamBack(t *testing.T) {
 	defer cancel()
 	if _, err := s.Execute(soon, Stmt{SQL: "SELECT 2"}); err != nil {
 		t.Errorf("the next request: %v", err)
+	}
+}
+
+// A server that looks at the token with each request is a fake: libSQL's looks at it in a hello only.
+func TestATokenThatARequestIsRefusedForIsRenewed(t *testing.T) {
+	var mu sync.Mutex
+	var hellos []string
+	srv := fakeSocket(t, func(m ClientMsg, send func(ServerMsg)) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case m.Hello:
+			hellos = append(hellos, m.JWT)
+			send(ServerMsg{Kind: MsgHelloOK})
+		case m.Request.Kind != ReqOpenStream && hellos[len(hellos)-1] == "old":
+			send(ServerMsg{Kind: MsgResponseError, ID: m.ID, Error: &Error{"expired: old", "AUTH_JWT_EXPIRED"}})
+		default:
+			send(respond(m))
+		}
+	})
+	for name, renewed := range map[string]string{"another token": "new", "no other token": "old"} {
+		t.Run(name, func(t *testing.T) {
+			token := "old"
+			c, err := Open(srv, WithTokenSource(func(context.Context) (string, error) { return token, nil }))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			s := openStream(t, c)
+			token = renewed
+			_, err = s.Execute(testContext(t), Stmt{SQL: "INSERT"})
+			if renewed == "new" {
+				if err != nil {
+					t.Errorf("with another token: %v", err)
+				}
+				return
+			}
+			if !errors.Is(err, ErrUnauthorized) || !errors.Is(err, ErrNotExecuted) || s.Err() != nil || strings.Contains(err.Error(), "old") {
+				t.Errorf("%v (stream: %v), want ErrUnauthorized and ErrNotExecuted without the token, and a stream that goes on", err, s.Err())
+			}
+		})
 	}
 }

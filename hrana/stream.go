@@ -164,6 +164,10 @@ func (s *Stream) openEntries(ctx context.Context, b *Batch) (entries, error) {
 	return newBatchEntries(res.Batch), nil
 }
 
+// Version gives the version of the protocol that the stream has, 2 or 3. Version 2 lacks [Stream.Autocommit] and
+// [IsAutocommit], and has whole results for cursors.
+func (s *Stream) Version() int { return s.conn.version() }
+
 // Err tells why the stream can no longer be used, and is nil while it can.
 func (s *Stream) Err() error { return s.conn.err() }
 

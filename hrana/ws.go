@@ -120,6 +120,18 @@ func (t *wsTransport) reauthenticate(ctx context.Context) error {
 	return s.hello(ctx, token)
 }
 
+// renew gives the server another token than the one that it no longer takes, and tells whether there is one and it was
+// taken.
+func (t *wsTransport) renew(ctx context.Context, s *socket) bool {
+	refused := s.currentToken()
+	token, err := t.tokens.Renew(ctx, refused)
+	if err != nil || token == refused || s.hello(ctx, token) != nil {
+		return false
+	}
+	t.cfg.log.Info("auth token renewed", "host", t.base.Host)
+	return true
+}
+
 // openStream opens a stream. That changes nothing in a database, so it is done once more when the socket turns out to
 // be lost, as one that was idle can be.
 func (t *wsTransport) openStream(ctx context.Context) (streamConn, error) {
@@ -138,8 +150,11 @@ func (t *wsTransport) open(ctx context.Context) (*wsStream, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &wsStream{socket: sock, id: sock.lastStream.Add(1)}
+	s := &wsStream{transport: t, socket: sock, id: sock.lastStream.Add(1)}
 	_, err = sock.call(ctx, &Request{Kind: ReqOpenStream, StreamID: s.id})
+	if errors.Is(err, ErrUnauthorized) && t.renew(ctx, sock) {
+		_, err = sock.call(ctx, &Request{Kind: ReqOpenStream, StreamID: s.id})
+	}
 	if err != nil {
 		// libSQL's server closes the whole connection on a request to close a stream that it does not know.
 		if !errors.Is(err, ErrNotExecuted) && sock.err() == nil {
@@ -152,10 +167,11 @@ func (t *wsTransport) open(ctx context.Context) (*wsStream, error) {
 
 // wsStream is a stream over a WebSocket.
 type wsStream struct {
-	socket *socket
-	id     int32
-	sqls   map[StoredID]bool // those stored by the stream: the server keeps them for the whole socket
-	freed  chan struct{}     // closed once the request to close a cursor is on its way; nil if there is none
+	transport *wsTransport
+	socket    *socket
+	id        int32
+	sqls      map[StoredID]bool // those stored by the stream: the server keeps them for the whole socket
+	freed     chan struct{}     // closed once the request to close a cursor is on its way; nil if there is none
 
 	mu     sync.Mutex // for Err, which may be called at any time
 	closed bool
@@ -185,6 +201,9 @@ func (s *wsStream) do(ctx context.Context, r *Request) (*Response, error) {
 	}
 	r.StreamID = s.id
 	res, err := s.socket.call(ctx, r)
+	if errors.Is(err, ErrUnauthorized) && s.transport.renew(ctx, s.socket) {
+		res, err = s.socket.call(ctx, r)
+	}
 	if err == nil {
 		s.noteSQL(r)
 	}
@@ -264,7 +283,12 @@ func (s *wsStream) cursor(ctx context.Context, b *Batch) (entries, error) {
 		return nil, err
 	}
 	e := &wsEntries{ctx: ctx, stream: s, id: s.socket.lastCursor.Add(1)}
-	if err := e.open(&Request{Kind: ReqOpenCursor, StreamID: s.id, CursorID: e.id, Batch: b}); err != nil {
+	r := &Request{Kind: ReqOpenCursor, StreamID: s.id, CursorID: e.id, Batch: b}
+	err := e.open(r)
+	if errors.Is(err, ErrUnauthorized) && s.transport.renew(ctx, s.socket) {
+		err = e.open(r)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := e.fetch(); err != nil {
