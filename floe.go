@@ -30,7 +30,9 @@
 // each PRAGMA that reads, or sets how a connection reads (busy_timeout, cache_size,
 // query_only). All else runs on the primary, which is also asked about what does
 // not compile here: a table not received yet, or SQL that only libSQL has. What it
-// refuses, such as temporary tables, is an error. The numbers of a result are those
+// refuses, such as temporary tables, is an error. A script goes to one place as a
+// whole, unless it mixes settings with what writes: then each statement goes its way.
+// The numbers of a result are those
 // of the primary, and so are last_insert_rowid() and changes() as SQL behind a
 // write on the same [sql.Conn].
 //
@@ -58,7 +60,8 @@
 // behind a write that was acknowledged have that error.
 //
 // The foreign keys of a primary are on unless PRAGMA foreign_keys turns them off,
-// which therefore runs on both sides. Other settings that concern writing, such as
+// which therefore runs on both sides, and holds for each stream to the primary that the
+// connection opens later. Other settings that concern writing, such as
 // recursive_triggers, are up to the server.
 //
 // # Freezing

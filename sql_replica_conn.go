@@ -24,6 +24,7 @@ type replicaConn struct {
 	routes  map[string]route
 	place   place // of the transaction that is open
 	wrote   bool  // something ran on the primary, for this user of the connection
+	lastID  int64 // rowid of the last row that this user inserted there
 	raw     bool  // this user was given the stream
 
 	use atomic.Int32
@@ -74,8 +75,8 @@ func (c *replicaConn) exec(ctx context.Context, query string, args []driver.Name
 		if !c.outdated(query, err) {
 			return res, err
 		}
-	case r == toEach && len(args) == 0:
-		return c.execEach(ctx, query)
+	case r == toEach:
+		return c.execEach(ctx, query, args)
 	}
 	return c.execPrimary(ctx, query, func(b *remoteConn) (driver.Result, error) { return b.exec(ctx, query, args) })
 }
@@ -85,20 +86,19 @@ func (c *replicaConn) execLocal(ctx context.Context, r route, query string, args
 		return nil, err
 	}
 	if r == toBoth {
-		return &localResult{}, c.setBoth(ctx, query)
+		return remoteResult{id: c.lastID}, c.setBoth(ctx, query)
 	}
-	return c.local.exec(ctx, query, args)
+	return c.resultHere(c.local.exec(ctx, query, args))
 }
 
-// execEach runs the statements of a script one by one, until one fails.
-func (c *replicaConn) execEach(ctx context.Context, script string) (res driver.Result, err error) {
-	stmts := sqltext.Split(script)
-	for i, st := range stmts {
-		if res, err = c.exec(ctx, st.SQL, nil); err != nil {
-			return nil, numbered(err, i, len(stmts))
-		}
+// resultHere gives the result of what ran here the rowid that the connection last
+// inserted, on the primary.
+func (c *replicaConn) resultHere(res driver.Result, err error) (driver.Result, error) {
+	if err != nil || c.lastID == 0 {
+		return res, err
 	}
-	return res, nil
+	n, err := res.RowsAffected()
+	return remoteResult{id: c.lastID, changes: n}, err
 }
 
 func (c *replicaConn) execPrimary(ctx context.Context, query string, run func(*remoteConn) (driver.Result, error)) (driver.Result, error) {
@@ -113,12 +113,14 @@ func (c *replicaConn) execPrimary(ctx context.Context, query string, run func(*r
 
 // query is exec for a text whose rows are wanted.
 func (c *replicaConn) query(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	r := c.route(ctx, query)
-	if r == toReplica || r == toBoth {
+	switch r := c.route(ctx, query); r {
+	case toReplica, toBoth:
 		rows, err := c.queryLocal(ctx, r, query, args)
 		if !c.outdated(query, err) {
 			return rows, err
 		}
+	case toEach:
+		return c.queryEach(ctx, query, args)
 	}
 	return c.queryPrimary(ctx, query, func(b *remoteConn) (driver.Rows, error) { return b.query(ctx, query, args) })
 }
@@ -201,8 +203,19 @@ func (c *replicaConn) explain(query string, err error) error {
 	return err
 }
 
+// setForeignKeys has a new stream to the primary, where they are on, do with foreign
+// keys what the connection says here.
+func (c *replicaConn) setForeignKeys(ctx context.Context, s *hrana.Stream) error {
+	on, err := c.local.conn.ForeignKeys(ctx)
+	if err != nil || on {
+		return err
+	}
+	_, err = s.Execute(ctx, hrana.Stmt{SQL: "PRAGMA foreign_keys = OFF"})
+	return err
+}
+
 // setBoth runs PRAGMA foreign_keys = ... here, where it is read, and on the
-// primary, where it counts for as long as the stream there lives.
+// primary, where it counts. A stream that is opened later is told of it, too.
 func (c *replicaConn) setBoth(ctx context.Context, query string) error {
 	before, err := c.local.conn.ForeignKeys(ctx)
 	if err == nil {
@@ -229,6 +242,7 @@ func (c *replicaConn) connectPrimary() (b *remoteConn, err error) {
 		if c.primary, err = c.source.openPrimary(); err != nil {
 			return nil, err
 		}
+		c.primary.fresh = c.setForeignKeys
 	}
 	c.primary.index = hrana.Index{}
 	return c.primary, nil
@@ -238,6 +252,9 @@ func (c *replicaConn) connectPrimary() (b *remoteConn, err error) {
 func (c *replicaConn) ran(ctx context.Context, query string, err error) {
 	p := c.primary
 	c.wrote = c.wrote || err == nil || isOfStatement(err)
+	if p.lastID != 0 {
+		c.lastID = p.lastID
+	}
 	p.resolve(ctx)
 	done := err == nil && p.tx == txNone
 	c.noteCommits(ctx, done)
@@ -352,7 +369,7 @@ func (c *replicaConn) valid() bool {
 	if c.primary != nil && !c.primary.valid() {
 		c.dropPrimary()
 	}
-	c.place, c.wrote, c.raw = nowhere, false, false
+	c.place, c.wrote, c.lastID, c.raw = nowhere, false, 0, false
 	c.use.Store(idle)
 	// A freeze that begins behind this line sees that the connection is idle.
 	return !c.source.r.closing.Load()

@@ -35,7 +35,10 @@ func (c *replicaConn) route(ctx context.Context, query string) route {
 	case onReplica:
 		return toReplica
 	case onPrimary:
-		return toPrimary
+		return routeInTransaction(c.primary.server.texts.get(query).stmts)
+	}
+	if !c.local.conn.AutoCommit() {
+		return toReplica // of a transaction that SQL began under PRAGMA query_only
 	}
 	r, known := c.routes[query]
 	if !known {
@@ -48,6 +51,26 @@ func (c *replicaConn) route(ctx context.Context, query string) route {
 		return toReplica
 	}
 	return r
+}
+
+// routeInTransaction is route while a transaction is open on the primary: only what
+// sets how the connection itself works still runs here.
+func routeInTransaction(stmts []sqltext.Statement) route {
+	settings := 0
+	for i := range stmts {
+		if stmts[i].Keyword == "PRAGMA" {
+			if name, _, _ := splitPragma(stmts[i].SQL); ownPragmas[name] {
+				settings++
+			}
+		}
+	}
+	switch settings {
+	case 0:
+		return toPrimary
+	case len(stmts):
+		return toReplica
+	}
+	return toEach
 }
 
 func (c *replicaConn) findRoute(query string) route {
@@ -160,6 +183,14 @@ var readingPragmas = map[string]bool{
 
 	"checkpoint_fullfsync": true, "fullfsync": true, "journal_size_limit": true, "optimize": true, "synchronous": true,
 	"wal_autocheckpoint": true,
+}
+
+// ownPragmas are those of them that concern a connection's own resources, and no
+// result.
+var ownPragmas = map[string]bool{
+	"analysis_limit": true, "busy_timeout": true, "cache_size": true, "cache_spill": true, "checkpoint_fullfsync": true,
+	"fullfsync": true, "hard_heap_limit": true, "journal_size_limit": true, "mmap_size": true, "shrink_memory": true,
+	"soft_heap_limit": true, "synchronous": true, "temp_store": true, "threads": true, "wal_autocheckpoint": true,
 }
 
 // actingPragmas write without an argument.

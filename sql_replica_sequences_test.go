@@ -63,7 +63,7 @@ func TestReplicaReadsWhatSequencesOfStatementsHaveCommitted(t *testing.T) {
 
 func openLocalDB(t *testing.T) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("floe", newPath(t))
+	db, err := sql.Open("floe", newPath(t)+"?_journal_mode=wal&_synchronous=off")
 	if err != nil {
 		t.Fatal(err)
 	}

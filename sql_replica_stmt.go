@@ -20,11 +20,14 @@ type replicaStmt struct {
 func (c *replicaConn) prepare(ctx context.Context, query string) (driverStmt, error) {
 	s := &replicaStmt{c: c, query: query}
 	var err error
-	if r := c.route(ctx, query); r == toReplica || r == toBoth {
+	switch c.route(ctx, query) {
+	case toReplica, toBoth:
 		_, err = s.onReplica(ctx)
 		if !c.outdated(query, err) {
 			return s, err
 		}
+	case toEach:
+		return s, nil // each statement is compiled when its turn comes
 	}
 	b, err := c.connectPrimary()
 	if err == nil {
@@ -109,7 +112,7 @@ func (s *replicaStmt) execLocal(ctx context.Context, args []driver.NamedValue) (
 	if err != nil {
 		return nil, err
 	}
-	return k.ExecContext(ctx, args)
+	return s.c.resultHere(k.ExecContext(ctx, args))
 }
 
 // QueryContext implements [driver.StmtQueryContext].
@@ -121,7 +124,7 @@ func (s *replicaStmt) QueryContext(ctx context.Context, args []driver.NamedValue
 		if !c.outdated(s.query, err) {
 			return rows, err
 		}
-	case toBoth:
+	case toBoth, toEach:
 		return c.query(ctx, s.query, args)
 	}
 	return c.queryPrimary(ctx, s.query, func(b *remoteConn) (driver.Rows, error) {
