@@ -7,6 +7,9 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/internal/dbheader"
+	"github.com/floedb/floe/internal/files"
 	"github.com/floedb/floe/replicator"
 )
 
@@ -48,6 +51,12 @@ type FileStatus struct {
 
 // Inspect tells what is at path. It reaches for no server, changes nothing, and
 // needs no more than to read the files.
+//
+// It looks at the beginning and the size of the database too. A file that is no
+// database is an [engine.NotADB], one that lost its end an [engine.Corrupt], and what
+// is no regular file an [engine.CantOpen]; the status is told all the same, as far as
+// it is known. An empty file is a database without tables. While a log or a journal
+// beside the file holds a part of the database, only opening it can tell.
 func Inspect(path string) (FileStatus, error) {
 	role, err := replicator.RoleOf(path)
 	if err != nil {
@@ -55,6 +64,8 @@ func Inspect(path string) (FileStatus, error) {
 	}
 	st := FileStatus{Role: role}
 	switch role {
+	case RoleNone:
+		return st, nil
 	case RoleFrozen:
 		st.Origin, err = replicator.ReadOrigin(path)
 	case RoleReplica:
@@ -63,7 +74,23 @@ func Inspect(path string) (FileStatus, error) {
 			st.Holder, err = replicator.LockHolder(path)
 		}
 	}
+	if err == nil {
+		err = checkFile(path, st.Position)
+	}
 	return st, wrapPath("inspect", path, err)
+}
+
+// checkFile tells whether the file at path can be the database that it is taken for.
+func checkFile(path string, at Position) error {
+	path, err := files.Real(path)
+	if err != nil {
+		return err
+	}
+	f, err := dbheader.Read(path)
+	if err == nil && f.PageSize == 0 && !f.Pending && at.HasFrame {
+		err = fmt.Errorf("the file of a replica that has frames is empty (%w)", engine.Corrupt)
+	}
+	return err
 }
 
 // Pull writes a frame archive to w with what the server at url has from frame

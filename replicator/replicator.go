@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/floedb/floe/engine"
 	"github.com/floedb/floe/frames"
 	"github.com/floedb/floe/internal/files"
 )
@@ -281,7 +282,7 @@ func exists(path string) (bool, error) {
 	case err != nil:
 		return false, err
 	case info.IsDir():
-		return false, fmt.Errorf("%s is a directory", path)
+		return false, fmt.Errorf("%s is a directory (%w)", path, engine.CantOpen)
 	}
 	return true, nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/floedb/floe"
 	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/internal/dbheader"
 	"github.com/floedb/floe/internal/files"
 )
 
@@ -125,19 +125,31 @@ func fileStatus(ctx context.Context, path string, from remote) (*statusReport, e
 
 // measure fills in the sizes.
 func (s *statusReport) measure(ctx context.Context) error {
-	file, err := files.Real(s.Path) // which the log is beside
+	path, err := files.Real(s.Path)
 	if err != nil {
 		return err
 	}
-	if s.DatabaseBytes, err = fileSize(file); err != nil {
+	f, err := dbheader.Read(path)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.Path, err)
+	}
+	s.DatabaseBytes = f.Bytes
+	if s.WALBytes, err = fileSize(path + "-wal"); err != nil {
 		return err
 	}
-	if s.WALBytes, err = fileSize(file + "-wal"); err != nil {
-		return err
+	if f.Pending {
+		return s.askDatabase(ctx)
 	}
-	if s.WALBytes == 0 && s.DatabaseBytes > 0 {
-		return s.measureFile()
+	// The file by itself has all pages. SQLite would leave an empty log and its index beside a file that it opens for
+	// reading only.
+	if s.PageSize, s.Pages = f.PageSize, f.Pages; s.Pages == 0 && f.PageSize > 0 {
+		s.Pages = f.Bytes / f.PageSize
 	}
+	return nil
+}
+
+// askDatabase has SQLite tell of pages that may be in a log.
+func (s *statusReport) askDatabase(ctx context.Context) error {
 	db, err := floe.OpenReadOnly(ctx, s.Path)
 	if err != nil {
 		return err
@@ -148,34 +160,6 @@ func (s *statusReport) measure(ctx context.Context) error {
 	}
 	s.PageSize, err = selectInt(ctx, db, "PRAGMA page_size")
 	return err
-}
-
-// measureFile fills in the pages from the file alone, which has them all while
-// there is no write-ahead log. SQLite would leave an empty log and its index
-// beside a file that it opens for reading only.
-func (s *statusReport) measureFile() error {
-	f, err := os.Open(s.Path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if !isDatabase(f) {
-		return fmt.Errorf("%s is not a SQLite database", s.Path)
-	}
-	// https://sqlite.org/fileformat2.html#page_size
-	b := make([]byte, 2)
-	if _, err := f.ReadAt(b, 16); err != nil {
-		return fmt.Errorf("read page size: %w", err)
-	}
-	s.PageSize = int64(binary.BigEndian.Uint16(b))
-	if s.PageSize == 1 {
-		s.PageSize = 65536
-	}
-	if s.PageSize < 512 {
-		return fmt.Errorf("%s is damaged: a page size of %d bytes", s.Path, s.PageSize)
-	}
-	s.Pages = s.DatabaseBytes / s.PageSize
-	return nil
 }
 
 // fileSize gives the size of a file in bytes, 0 when there is none.
@@ -242,8 +226,15 @@ func (s *statusReport) fields() []field {
 	return append(fs,
 		field{"database", byteText(float64(s.DatabaseBytes))},
 		field{"wal", byteText(float64(s.WALBytes))},
-		field{"pages", fmt.Sprintf("%d of %d bytes", s.Pages, s.PageSize)},
+		field{"pages", s.pagesText()},
 	)
+}
+
+func (s *statusReport) pagesText() string {
+	if s.Pages == 0 {
+		return "none: the database is empty"
+	}
+	return fmt.Sprintf("%d of %d bytes", s.Pages, s.PageSize)
 }
 
 // selectInt runs a query that gives one integer.

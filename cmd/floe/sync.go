@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/floedb/floe"
+	"github.com/floedb/floe/engine"
 )
 
 // syncReport is the JSON of a sync, and of each step of one that goes on.
@@ -81,7 +82,7 @@ func (c *syncCommand) run() error {
 		return usagef("--interval must be more than 0")
 	}
 	st, err := floe.Inspect(c.path)
-	if err != nil {
+	if err != nil && !errors.Is(err, engine.NotADB) && !errors.Is(err, engine.Corrupt) { // which a sync may mend
 		return err
 	}
 	goesOn := c.watch || c.interval > 0
