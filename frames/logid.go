@@ -23,19 +23,19 @@ var uuidGroups = [...]int{4, 6, 8, 10, 16}
 func ParseLogID(s string) (LogID, error) {
 	var id LogID
 	if len(s) != 36 {
-		return LogID{}, fmt.Errorf("%w %q: want 36 characters", ErrLogID, s)
+		return LogID{}, fmt.Errorf("%w %.50q: want 36 characters", ErrLogID, s)
 	}
 	from, pos := 0, 0
 	for i, to := range uuidGroups {
 		if i > 0 {
 			if s[pos] != '-' {
-				return LogID{}, fmt.Errorf("%w %q: want '-' at offset %d", ErrLogID, s, pos)
+				return LogID{}, fmt.Errorf("%w %.50q: want '-' at offset %d", ErrLogID, s, pos)
 			}
 			pos++
 		}
 		end := pos + 2*(to-from)
 		if _, err := hex.Decode(id[from:to], []byte(s[pos:end])); err != nil {
-			return LogID{}, fmt.Errorf("%w %q: %w", ErrLogID, s, err)
+			return LogID{}, fmt.Errorf("%w %.50q: %w", ErrLogID, s, err)
 		}
 		from, pos = to, end
 	}

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"strings"
 
@@ -75,7 +76,11 @@ func (r record) floor() uint64 {
 	if r.inFlight == 0 {
 		return 0
 	}
-	return r.Next() + uint64(r.inFlight) - 1
+	next := r.Next()
+	if more := uint64(r.inFlight) - 1; more < math.MaxUint64-next {
+		return next + more
+	}
+	return math.MaxUint64 // no log is so long: the file is damaged, or somebody lied
 }
 
 func (r record) encode() []byte {
