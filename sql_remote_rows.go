@@ -96,11 +96,16 @@ func (c *remoteConn) queryWhole(ctx context.Context, t *sqlText, stmts []hrana.S
 func (c *remoteConn) fetch(ctx context.Context, t *sqlText, stmts []hrana.Stmt) (sets []remoteSet, err error) {
 	size := 0
 	add := func(res *hrana.StmtResult) {
-		for _, row := range res.Rows {
+		set := remoteSet{shape: remoteShape(res.Cols), list: res.Rows, end: io.EOF}
+		for i, row := range res.Rows {
+			if err := checkWidth(row, len(res.Cols)); err != nil {
+				set.list, set.end = res.Rows[:i], remoteError(err)
+				break
+			}
 			size += sizeOf(row)
 		}
-		if len(res.Cols) > 0 {
-			sets = append(sets, remoteSet{shape: remoteShape(res.Cols), list: res.Rows, end: io.EOF})
+		if len(res.Cols) > 0 || set.end != io.EOF {
+			sets = append(sets, set)
 		}
 	}
 	if len(stmts) == 1 {
@@ -114,6 +119,14 @@ func (c *remoteConn) fetch(ctx context.Context, t *sqlText, stmts []hrana.Stmt) 
 	}
 	t.learn(size)
 	return sets, nil
+}
+
+// checkWidth refuses a row that does not have a value for each column.
+func checkWidth(row []hrana.Value, cols int) error {
+	if len(row) != cols {
+		return fmt.Errorf("%w: a row of %d values for %d columns", hrana.ErrMalformed, len(row), cols)
+	}
+	return nil
 }
 
 func sizeOf(row []hrana.Value) int {
@@ -246,8 +259,7 @@ func (r *remoteRows) read() ([]hrana.Value, error) {
 		return nil, r.failed(r.endStep())
 	}
 	row := r.cur.Row()
-	if len(row) != len(r.names) {
-		err := fmt.Errorf("%w: a row of %d values for %d columns", hrana.ErrMalformed, len(row), len(r.names))
+	if err := checkWidth(row, len(r.names)); err != nil {
 		return nil, r.failed(r.closeCursor(err))
 	}
 	if r.size <= maxWhole {

@@ -69,7 +69,7 @@ func (c *Cursor) NextStep() bool {
 // begin takes note of the step of an entry.
 func (c *Cursor) begin() bool {
 	n := int(c.entry.Step)
-	if n >= len(c.seen) || n <= c.step && c.seen[n] {
+	if n < 0 || n >= len(c.seen) || n <= c.step {
 		c.fail(fmt.Errorf("%w: result of step %d of %d out of order", ErrMalformed, n, len(c.seen)))
 		return false
 	}
@@ -150,7 +150,7 @@ func (c *Cursor) Step() int { return c.step }
 // Cols gives the columns of the step. The slice is the caller's.
 func (c *Cursor) Cols() []Col { return c.cols }
 
-// Row gives the row that [Cursor.NextRow] went to. The slice is good until the next call; its values are the
+// Row gives the row that [Cursor.NextRow] went to, as long as the server sent it: see [StmtResult]. The slice is good until the next call; its values are the
 // caller's.
 func (c *Cursor) Row() []Value { return c.entry.Row }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/floedb/floe/internal/printable"
 )
 
 // Sentinels for errors.Is.
@@ -46,12 +48,13 @@ type Error struct {
 	Code string
 }
 
-// Error gives the message and the code.
+// Error gives the message and the code, without what cannot be printed; of a message of more than 64 KB the beginning.
 func (e *Error) Error() string {
+	message := printable.Text(e.Message, 64<<10)
 	if e.Code == "" {
-		return e.Message
+		return message
 	}
-	return e.Message + " (" + e.Code + ")"
+	return message + " (" + printable.Line(e.Code, errorExcerpt) + ")"
 }
 
 // HTTPError is an answer that is none of the protocol's: the error of a server's front end or of a proxy on the way.

@@ -13,11 +13,11 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/floedb/floe/internal/authtoken"
+	"github.com/floedb/floe/internal/printable"
 )
 
 // httpTransport is the protocol over HTTP: "Hrana over HTTP" in
@@ -173,6 +173,7 @@ type call struct {
 // answer is an answer with status 200 and the content type asked for.
 type answer struct {
 	body  io.Reader
+	token string // of the request
 	abort func() // ends a Read that waits
 	close func()
 }
@@ -355,14 +356,14 @@ func transportError(ctx context.Context, err error, connected bool) error {
 
 // open looks at the head of an answer and closes it when it is not what c expects.
 func (t *httpTransport) open(c *call, res *http.Response, token string) (*answer, error) {
-	body, err := decompress(res)
+	body, err := decompress(res, token)
 	if err != nil {
 		res.Body.Close()
 		return nil, err
 	}
 	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if res.StatusCode/100 == 2 && (c.expects == 0 || goodType(c, kind)) {
-		return &answer{body: body}, nil
+		return &answer{body: body, token: token}, nil
 	}
 	defer res.Body.Close()
 	return nil, foreign(res.StatusCode, kind, body, token)
@@ -382,7 +383,7 @@ func goodType(c *call, kind string) bool {
 	return kind == contentTypes[c.expects]
 }
 
-func decompress(res *http.Response) (io.Reader, error) {
+func decompress(res *http.Response, token string) (io.Reader, error) {
 	switch enc := res.Header.Get("Content-Encoding"); enc {
 	case "", "identity":
 		return res.Body, nil
@@ -393,49 +394,38 @@ func decompress(res *http.Response) (io.Reader, error) {
 		}
 		return r, nil
 	default:
-		return nil, fmt.Errorf("%w: content encoding %q", ErrMalformed, enc)
+		return nil, fmt.Errorf("%w: content encoding %q", ErrMalformed, quote(enc, token))
 	}
 }
 
 // foreign is the error of an answer that is no result.
 func foreign(status int, kind string, body io.Reader, token string) error {
 	b, _ := io.ReadAll(io.LimitReader(body, errorBody)) // half an answer says more than none
-	e := &HTTPError{Status: status, ContentType: kind}
-	e.Message, e.Code = errorIn(kind, b)
-	e.Message = authtoken.Redact(e.Message, token)
-	return e
+	said := errorIn(kind, b)
+	return &HTTPError{
+		Status: status, ContentType: quote(kind, token), Message: quote(said.Message, token), Code: quote(said.Code, token),
+	}
 }
 
 // errorIn finds what a body says about an error.
-func errorIn(kind string, b []byte) (message, code string) {
+func errorIn(kind string, b []byte) Error {
 	switch kind {
 	case contentTypes[Protobuf]:
 		if e, err := Protobuf.ParseError(b); err == nil {
-			return oneLine(e.Message), e.Code
+			return *e
 		}
-		return "", ""
+		return Error{}
 	case contentTypes[JSON]:
 		if e, err := JSON.ParseError(b); err == nil {
-			return oneLine(e.Message), e.Code
+			return *e
 		}
 	}
-	return oneLine(string(b)), ""
+	return Error{Message: string(b)}
 }
 
-// oneLine is the beginning of a text, fit for a message.
-func oneLine(s string) string {
-	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
-	s = strings.Map(func(r rune) rune {
-		if !strconv.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, s)
-	if len(s) <= errorExcerpt {
-		return s
-	}
-	return strings.ToValidUTF8(s[:errorExcerpt], "") + "…"
-}
+// quote is the beginning of what a server or a proxy said, fit for a message: the token is taken out first, as the end
+// of the beginning may be in the middle of it.
+func quote(s, token string) string { return printable.Line(authtoken.Redact(s, token), errorExcerpt) }
 
 // retryAfter is how long an answer asks to wait, in whole seconds, or 0.
 func retryAfter(res *http.Response) time.Duration {

@@ -83,6 +83,8 @@ func (s *httpStream) do(ctx context.Context, r *Request) (*Response, error) {
 	if err != nil {
 		return nil, s.lose(err)
 	}
+	withoutToken(res.Results[0].Error, a.token)
+	res.Results[0].Response.redact(a.token)
 	return s.result(&res)
 }
 
@@ -257,7 +259,9 @@ func (e *httpEntries) next(entry *CursorEntry) error {
 	if err != nil {
 		return err
 	}
-	return e.encoding.ParseCursorEntry(b, entry)
+	err = e.encoding.ParseCursorEntry(b, entry)
+	withoutToken(entry.Error, e.answer.token)
+	return err
 }
 
 // Bounds of what is read of a result that nobody wants, for its connection to be of use again.

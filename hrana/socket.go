@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-
-	"github.com/floedb/floe/internal/authtoken"
 )
 
 // socket is one WebSocket with any number of streams on it. Three goroutines serve it until it is lost: one writes
@@ -228,6 +226,11 @@ func (s *socket) readOne(ctx context.Context) error {
 	if errors.Is(err, websocket.ErrMessageTooBig) {
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
 	}
+	var closed websocket.CloseError
+	if errors.As(err, &closed) {
+		closed.Reason = quote(closed.Reason, s.currentToken())
+		return closed
+	}
 	if err != nil {
 		return err
 	}
@@ -300,7 +303,7 @@ func (s *socket) hello(ctx context.Context, token string) error {
 		return err
 	}
 	if env.kind == MsgHelloError {
-		env.err.Message = authtoken.Redact(env.err.Message, token)
+		withoutToken(env.err, token)
 		s.lose(errHelloRefused) // as the server does: libSQL's closes the connection behind its answer
 		return mark(env.err, ErrUnauthorized)
 	}
@@ -433,6 +436,7 @@ func (s *socket) response(ctx context.Context, x *exchange) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	withoutToken(env.err, s.currentToken())
 	if env.kind == MsgResponseError {
 		return nil, s.answeredError(env.err)
 	}
@@ -442,6 +446,7 @@ func (s *socket) response(ctx context.Context, x *exchange) (*Response, error) {
 		s.lose(err)
 		return nil, mark(err, ErrStreamClosed)
 	}
+	res.redact(s.currentToken())
 	return res, nil
 }
 
@@ -450,10 +455,10 @@ func (s *socket) answeredError(e *Error) error {
 	if !strings.HasPrefix(e.Code, "AUTH_") {
 		return e
 	}
-	e.Message = authtoken.Redact(e.Message, s.currentToken())
 	return mark(e, ErrUnauthorized, ErrNotExecuted)
 }
 
+// currentToken is the token that the server was given last.
 func (s *socket) currentToken() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

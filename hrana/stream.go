@@ -68,8 +68,11 @@ func (s *Stream) Batch(ctx context.Context, b Batch) (*BatchResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range b.Steps {
-		b.Steps[i].Stmt.dropRows(res.Batch.Steps[i].Result)
+	for i, step := range res.Batch.Steps {
+		if b.Steps[i].Condition == nil && step.Result == nil && step.Error == nil {
+			return nil, fmt.Errorf("batch: %w: no result of step %d", ErrMalformed, i)
+		}
+		b.Steps[i].Stmt.dropRows(step.Result)
 	}
 	return res.Batch, nil
 }

@@ -66,7 +66,8 @@ type Col struct {
 	Decltype string
 }
 
-// StmtResult is what a statement gave.
+// StmtResult is what a statement gave. That a row has as many values as there are columns is the server's word: who goes
+// by the columns looks at the row's length.
 type StmtResult struct {
 	Cols []Col
 	Rows [][]Value

@@ -19,3 +19,9 @@ func TestLine(t *testing.T) {
 		}
 	}
 }
+
+func TestTextKeepsLines(t *testing.T) {
+	if got, want := Text("a\n\t b\r\x1b", 16), "a\n\t b??"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
