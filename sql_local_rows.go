@@ -63,7 +63,6 @@ var _ interface {
 	driver.RowsColumnTypeScanType
 	driver.RowsColumnTypeNullable
 	driver.RowsColumnTypeLength
-	driver.RowsColumnTypePrecisionScale
 } = (*localRows)(nil)
 
 // start runs a statement up to its first row: from there on it is known what the columns are.

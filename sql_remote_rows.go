@@ -42,7 +42,6 @@ var _ interface {
 	driver.RowsColumnTypeScanType
 	driver.RowsColumnTypeNullable
 	driver.RowsColumnTypeLength
-	driver.RowsColumnTypePrecisionScale
 } = (*remoteRows)(nil)
 
 func remoteShape(cols []hrana.Col) *shape {

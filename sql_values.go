@@ -3,7 +3,6 @@ package floe
 import (
 	"database/sql"
 	"database/sql/driver"
-	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -144,7 +143,8 @@ func (s *shape) set(i int, name, declared string) {
 }
 
 // columnTypes are the declared types of the columns of a result, "" for an expression. Rows of every mode have it
-// inside, for what database/sql tells about columns.
+// inside, for what database/sql tells about columns. There is no precision and scale: DECIMAL(10, 2) is a number to
+// SQLite as any other, and GORM makes a table anew where its model has the same two written otherwise.
 type columnTypes []string
 
 // ColumnTypeDatabaseTypeName implements [driver.RowsColumnTypeDatabaseTypeName]: the declared type in upper case,
@@ -164,36 +164,22 @@ func (c columnTypes) ColumnTypeScanType(i int) reflect.Type { return scanTypeOf(
 // makes those of a table NULL that cannot be there.
 func (c columnTypes) ColumnTypeNullable(int) (nullable, ok bool) { return true, true }
 
-// ColumnTypeLength implements [driver.RowsColumnTypeLength]: the N of VARCHAR(N), which SQLite does not enforce.
+// ColumnTypeLength implements [driver.RowsColumnTypeLength]: the N of VARCHAR(N), which SQLite does not enforce. It says
+// nothing of a type without one: GORM would take the largest number for another length than that of its model, and
+// make the table anew each time that a program starts.
 func (c columnTypes) ColumnTypeLength(i int) (length int64, ok bool) {
 	if t := scanTypeOf(c[i]); t != typeString && t != typeBytes {
 		return 0, false
 	}
-	if length, _, ok := sizesOf(c[i]); ok {
-		return length, true
-	}
-	return math.MaxInt64, true
+	return lengthOf(c[i])
 }
 
-// ColumnTypePrecisionScale implements [driver.RowsColumnTypePrecisionScale]: the numbers in DECIMAL(10, 2).
-func (c columnTypes) ColumnTypePrecisionScale(i int) (precision, scale int64, ok bool) {
-	switch strings.ToUpper(firstWord(c[i])) {
-	case "DECIMAL", "NUMERIC", "DEC", "NUMBER":
-		return sizesOf(c[i])
-	}
-	return 0, 0, false
-}
-
-// sizesOf returns the numbers in the parentheses of a declared type; the second one may be missing.
-func sizesOf(declared string) (first, second int64, ok bool) {
-	_, sizes, _ := strings.Cut(declared, "(")
-	sizes, _, closed := strings.Cut(sizes, ")")
-	a, b, two := strings.Cut(sizes, ",")
-	first, err := strconv.ParseInt(strings.TrimSpace(a), 10, 64)
-	if err == nil && two {
-		second, err = strconv.ParseInt(strings.TrimSpace(b), 10, 64)
-	}
-	return first, second, err == nil && closed
+// lengthOf returns the number in the parentheses of a declared type.
+func lengthOf(declared string) (length int64, ok bool) {
+	_, number, _ := strings.Cut(declared, "(")
+	number, _, closed := strings.Cut(number, ")")
+	length, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
+	return length, err == nil && closed
 }
 
 var (

@@ -34,6 +34,26 @@ func open(t *testing.T, db *sql.DB) *library.Client {
 	return client
 }
 
+func TestASecondMigrationLeavesTheSchemaAlone(t *testing.T) {
+	modes.RunDB(t, func(t *testing.T, db *sql.DB) {
+		c := open(t, db)
+		const schema = "SELECT group_concat(name || ' ' || rootpage || ' ' || coalesce(sql, ''), char(10)) FROM sqlite_schema"
+		var before, after string
+		if err := db.QueryRow(schema).Scan(&before); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Schema.Create(t.Context()); err != nil {
+			t.Fatalf("schema: %v", err)
+		}
+		if err := db.QueryRow(schema).Scan(&after); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(before, after); diff != "" {
+			t.Errorf("schema (-before +after):\n%s", diff)
+		}
+	})
+}
+
 func addAuthor(t *testing.T, c *library.Client) *library.Author {
 	t.Helper()
 	a, err := c.Author.Create().SetName("Tove Jansson").SetBorn(time.Date(1914, 8, 9, 6, 30, 0, 123456789, time.UTC)).
