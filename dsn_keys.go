@@ -36,39 +36,30 @@ var replicaKeys = setters{
 
 var fileKeys = setters{
 	"_pragma":                   setAnyPragma,
-	"_auto_vacuum":              pragma("auto_vacuum", "none full incremental 0 1 2"),
-	"_busy_timeout":             pragma("busy_timeout", number),
-	"_cache_size":               pragma("cache_size", number),
-	"_case_sensitive_like":      pragma("case_sensitive_like", truth),
-	"_cslike":                   pragma("case_sensitive_like", truth),
-	"_defer_fk":                 pragma("defer_foreign_keys", truth),
-	"_defer_foreign_keys":       pragma("defer_foreign_keys", truth),
-	"_fk":                       pragma("foreign_keys", truth),
-	"_foreign_keys":             pragma("foreign_keys", truth),
-	"_ignore_check_constraints": pragma("ignore_check_constraints", truth),
-	"_journal":                  pragma("journal_mode", journalModes),
-	"_journal_mode":             pragma("journal_mode", journalModes),
-	"_locking":                  pragma("locking_mode", "normal exclusive"),
-	"_locking_mode":             pragma("locking_mode", "normal exclusive"),
-	"_query_only":               pragma("query_only", truth),
-	"_recursive_triggers":       pragma("recursive_triggers", truth),
-	"_rt":                       pragma("recursive_triggers", truth),
-	"_secure_delete":            pragma("secure_delete", truth+" fast"),
-	"_sync":                     pragma("synchronous", syncModes),
-	"_synchronous":              pragma("synchronous", syncModes),
-	"_timeout":                  pragma("busy_timeout", number),
-	"_vacuum":                   pragma("auto_vacuum", "none full incremental 0 1 2"),
-	"_writable_schema":          pragma("writable_schema", truth),
+	"_auto_vacuum":              pragma("auto_vacuum"),
+	"_busy_timeout":             pragma("busy_timeout"),
+	"_cache_size":               pragma("cache_size"),
+	"_case_sensitive_like":      pragma("case_sensitive_like"),
+	"_cslike":                   pragma("case_sensitive_like"),
+	"_defer_fk":                 pragma("defer_foreign_keys"),
+	"_defer_foreign_keys":       pragma("defer_foreign_keys"),
+	"_fk":                       pragma("foreign_keys"),
+	"_foreign_keys":             pragma("foreign_keys"),
+	"_ignore_check_constraints": pragma("ignore_check_constraints"),
+	"_journal":                  pragma("journal_mode"),
+	"_journal_mode":             pragma("journal_mode"),
+	"_locking":                  pragma("locking_mode"),
+	"_locking_mode":             pragma("locking_mode"),
+	"_query_only":               pragma("query_only"),
+	"_recursive_triggers":       pragma("recursive_triggers"),
+	"_rt":                       pragma("recursive_triggers"),
+	"_secure_delete":            pragma("secure_delete"),
+	"_sync":                     pragma("synchronous"),
+	"_synchronous":              pragma("synchronous"),
+	"_timeout":                  pragma("busy_timeout"),
+	"_vacuum":                   pragma("auto_vacuum"),
+	"_writable_schema":          pragma("writable_schema"),
 }
-
-// What the values of pragmas can be: SQLite takes any, and makes of those which it
-// does not know what it likes.
-const (
-	number       = "" // with a sign or without
-	truth        = "on off true false yes no 1 0"
-	journalModes = "delete truncate persist memory wal off"
-	syncModes    = "off normal full extra 0 1 2 3"
-)
 
 func setLocation(cfg *config, v string) (err error) {
 	if v == "auto" {
@@ -114,13 +105,20 @@ func setAnyPragma(cfg *config, v string) error {
 		value = strings.TrimSuffix(strings.TrimSpace(value), ")")
 	}
 	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
-	if text, quoted := textLiteral(value); quoted {
+	text, quoted := textLiteral(value)
+	switch {
+	case quoted:
 		value = engine.QuoteText(text)
-	} else if !plain(value) || ok && value == "" {
+	case !plain(value) || ok && value == "":
 		name = ""
+	default:
+		text = value
 	}
 	if name == "" || !plain(name) {
 		return fmt.Errorf("%q is not of the form name(value)", v)
+	}
+	if err := checkPragma(name, text); err != nil {
+		return err
 	}
 	cfg.conn.addPragma(name, value)
 	return nil
@@ -134,15 +132,11 @@ func textLiteral(value string) (text string, ok bool) {
 	return strings.ReplaceAll(value[1:len(value)-1], "''", "'"), true
 }
 
-// pragma sets one, to one of the values listed or to a number.
-func pragma(name, values string) func(*config, string) error {
+// pragma sets the one with that name.
+func pragma(name string) func(*config, string) error {
 	return func(cfg *config, v string) error {
-		if values == number {
-			if _, err := strconv.ParseInt(v, 10, 64); err != nil {
-				return fmt.Errorf("%q is not a number", v)
-			}
-		} else if !slices.Contains(strings.Fields(values), strings.ToLower(v)) {
-			return fmt.Errorf("%q is not one of %s", v, strings.ReplaceAll(values, " ", ", "))
+		if err := pragmaKinds[name].check(v); err != nil {
+			return err
 		}
 		cfg.conn.addPragma(name, v)
 		return nil
@@ -201,11 +195,14 @@ func keysOf(t setters) (keys []string) {
 	return keys
 }
 
-// unknownKey gives the error of a parameter its name, and the nearest name there
-// is.
+// unknownKey gives the error of a parameter its name, and says what takes its place:
+// the nearest name there is, or what another driver's name for it stands for.
 func unknownKey(err error, p dsnParam, known ...[]string) error {
 	if err != errUnknownKey {
 		return fmt.Errorf("parameter %s: %w", p.key, err)
+	}
+	if why := explainKey(p.key); why != "" {
+		return fmt.Errorf("%w%s: %s", err, shownKey(p.key), why)
 	}
 	return fmt.Errorf("%w%s%s", err, shownKey(p.key), didYouMean(p.key, slices.Concat(known...)))
 }

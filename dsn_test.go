@@ -1,12 +1,17 @@
 package floe
 
 import (
+	"maps"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/floedb/floe/engine"
 )
 
 // parsed is what the tests compare of a data source name.
@@ -121,6 +126,14 @@ func TestEveryParameterOfAFileIsUnderstood(t *testing.T) {
 		"_pragma=foreign_keys=1":           {Pragmas: []string{"foreign_keys = 1"}},
 		"_pragma=main.journal_mode( wal )": {Pragmas: []string{"main.journal_mode = wal"}},
 		"_pragma=encoding('UTF-16')":       {Pragmas: []string{"encoding = 'UTF-16'"}},
+		"_pragma=application_id(0x7f)":     {Pragmas: []string{"application_id = 0x7f"}},
+		"_pragma=cache_spill(off)":         {Pragmas: []string{"cache_spill = off"}},
+		"_pragma=cache_spill(20)":          {Pragmas: []string{"cache_spill = 20"}},
+		"_pragma=journal_size_limit(-1)":   {Pragmas: []string{"journal_size_limit = -1"}},
+		"_pragma=mmap_size(3000000000)":    {Pragmas: []string{"mmap_size = 3000000000"}},
+		"_pragma=wal_checkpoint":           {Pragmas: []string{"wal_checkpoint"}},
+		"_pragma=incremental_vacuum(10)":   {Pragmas: []string{"incremental_vacuum = 10"}},
+		"_pragma=Optimize":                 {Pragmas: []string{"Optimize"}},
 		"_pragma=shrink_memory":            {Pragmas: []string{"shrink_memory"}},
 		"_query_only=1&_journal=wal&_vacuum=1&_timeout=7&_fk=1": {Pragmas: []string{
 			"busy_timeout = 7", "auto_vacuum = 1", "journal_mode = wal", "foreign_keys = 1", "query_only = 1",
@@ -143,10 +156,27 @@ func TestAWrongDataSourceNameSaysWhatIsWrong(t *testing.T) {
 		"a.db?_foreignkeys=1":                         `unknown parameter "_foreignkeys": did you mean "_foreign_keys"?`,
 		"a.db?foreign_keys=1":                         `did you mean "_foreign_keys"?`,
 		"a.db?Mode=ro":                                `did you mean "mode"?`,
-		"a.db?_mutex=full":                            `unknown parameter "_mutex"`,
+		"a.db?_mutex=full":                            `unknown parameter "_mutex": database/sql gives a connection to one goroutine`,
+		"a.db?_time_format=sqlite":                    `unknown parameter "_time_format": times are written as 2006-01-02`,
+		"a.db?_timezone=UTC":                          `unknown parameter "_timezone": _loc is the zone`,
+		"a.db?_inttotime=1":                           `is a time: leave it out`,
+		"a.db?_texttotime=1":                          `is a time: leave it out`,
+		"a.db?_time_integer_format=unix_milli":        `beyond 1e12`,
+		"a.db?_auth_user=u":                           `SQLite has no users any more`,
+		"a.db?_crypto_key=k":                          `there is no encryption of files`,
+		"a.db?_pragma_key=k":                          `there is no encryption of files`,
+		"a.db?_pragma_cipher_page_size=4096":          `there is no encryption of files`,
+		"a.db?_pragma_foreign_keys=1":                 `write _pragma=foreign_keys(value)`,
+		"a.db?_stmt_cache_size=10":                    `statements are kept without being asked`,
+		"a.db?_dqs=0":                                 `engine.Conn.DBConfig`,
+		"a.db?authToken=x":                            `it is of a server, or of a replica, whose server is primary`,
+		"a.db?syncInterval=1s":                        `it is of a replica, which is a file with the parameter primary`,
+		"r.db?primary=libsql://h&mode=ro":             `it is of a local file that is no replica`,
+		"libsql://h?jwt=x":                            `the token is authToken`,
+		"libsql://h?auth_token=x":                     `the token is authToken`,
 		"libsql://h?authtoken=x":                      `did you mean "authToken"?`,
-		"libsql://h?_fk=1":                            `unknown parameter "_fk"`,
-		"libsql://h?syncInterval=1s":                  `unknown parameter "syncInterval"`,
+		"libsql://h?_fk=1":                            `unknown parameter "_fk": it is of a local file or a replica`,
+		"libsql://h?syncInterval=1s":                  `unknown parameter "syncInterval": it is of a replica`,
 		"r.db?primary=libsql://h&sync_interval=1s":    `did you mean "syncInterval"?`,
 		"a.db?primry=libsql://h":                      `did you mean "primary"?`,
 		"htps://h":                                    `unknown scheme: did you mean "https"?`,
@@ -159,7 +189,31 @@ func TestAWrongDataSourceNameSaysWhatIsWrong(t *testing.T) {
 		"a.db?_fk":                                    `parameter _fk: "" is not one of on, off,`,
 		"a.db?_fk=maybe":                              `"maybe" is not one of on, off,`,
 		"a.db?_journal=none":                          `"none" is not one of delete, truncate,`,
-		"a.db?_timeout=5s":                            `"5s" is not a number`,
+		"a.db?_timeout=5s":                            `"5s" is not a number of milliseconds`,
+		"a.db?_busy_timeout=-1":                       `"-1" is not a number from 0 to 2147483647`,
+		"a.db?_busy_timeout=1.5":                      `"1.5" is not a number of milliseconds`,
+		"a.db?_cache_size=99999999999":                `is not a number from -2147483648 to`,
+		"a.db?_journal_mode=walx":                     `"walx" is not one of delete, truncate,`,
+		"a.db?_synchronous=4":                         `"4" is not one of off, normal,`,
+		"a.db?_pragma=foreign_key(1)":                 `parameter _pragma: no such pragma "foreign_key": did you mean "foreign_keys"?`,
+		"a.db?_pragma=busy_timout(100)":               `did you mean "busy_timeout"?`,
+		"a.db?_pragma=main.journal_mod(wal)":          `did you mean "journal_mode"?`,
+		"a.db?_pragma=Foreign_Keys(onn)":              `"onn" is not one of on, off,`,
+		"a.db?_pragma=foreign_keys('onn')":            `"onn" is not one of on, off,`,
+		"a.db?_pragma=foreign_keys(2)":                `"2" is not one of on, off,`,
+		"a.db?_pragma=foreign_keys":                   `pragma foreign_keys: a value is missing`,
+		"a.db?_pragma=foreign_keys('')":               `pragma foreign_keys: a value is missing`,
+		"a.db?_pragma=journal_mode(walx)":             `"walx" is not one of delete, truncate,`,
+		"a.db?_pragma=main.journal_mode=walx":         `"walx" is not one of delete, truncate,`,
+		"a.db?_pragma=busy_timeout(5s)":               `"5s" is not a number of milliseconds`,
+		"a.db?_pragma=busy_timeout(0.5)":              `"0.5" is not a number of milliseconds`,
+		"a.db?_pragma=synchronous(max)":               `"max" is not one of off, normal,`,
+		"a.db?_pragma=page_size(1000)":                `"1000" is not one of 512, 1024,`,
+		"a.db?_pragma=wal_checkpoint(all)":            `"all" is not one of passive, full,`,
+		"a.db?_pragma=user_version(0xffffffff)":       `is not a number`,
+		"a.db?_pragma=page_count(5)":                  `pragma page_count sets nothing`,
+		"a.db?_pragma=key(secret)":                    `no such pragma "key": there is no encryption`,
+		"r.db?primary=libsql://h&_pragma=fk(1)":       `no such pragma "fk"`,
 		"a.db?_txlock=now":                            `"now" is not one of deferred, immediate and exclusive`,
 		"a.db?_loc=Atlantis":                          `"Atlantis" is not a time zone`,
 		"a.db?_pragma=f(1);DROP TABLE t":              `is not of the form name(value)`,
@@ -250,4 +304,54 @@ func FuzzDataSourceName(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestThePragmasAreThoseOfSQLite(t *testing.T) {
+	ours := slices.Sorted(maps.Keys(pragmaKinds))
+	theirs := slices.Sorted(slices.Values(sqlitePragmas()))
+	if diff := cmp.Diff(theirs, ours); diff != "" {
+		t.Errorf("pragmas (-SQLite +table):\n%s", diff)
+	}
+}
+
+// What a name may say is what SQLite understands: it can be read again.
+func TestTheValuesOfPragmasAreThoseOfSQLite(t *testing.T) {
+	truths := map[string]string{"on": "1", "true": "1", "yes": "1", "off": "0", "false": "0", "no": "0"}
+	numbers := map[string]map[string]string{
+		"secure_delete": {"fast": "2"},
+		"synchronous":   {"off": "0", "normal": "1", "full": "2", "extra": "3"},
+		"temp_store":    {"default": "0", "file": "1", "memory": "2"},
+		"auto_vacuum":   {"none": "0", "full": "1", "incremental": "2"},
+		"journal_mode":  {"off": "off"},
+		"encoding": {
+			"utf-8": "UTF-8", "utf8": "UTF-8", "utf-16le": "UTF-16le", "utf16le": "UTF-16le", "utf-16be": "UTF-16be", "utf16be": "UTF-16be",
+		},
+	}
+	skip := []string{"case_sensitive_like", "wal_checkpoint", "cache_spill"} // are not read as they are set
+	for name, kind := range pragmaKinds {
+		if slices.Contains(skip, name) {
+			continue
+		}
+		for _, word := range strings.Fields(kind.words) {
+			if word == "reset" || word == "utf-16" || word == "utf16" { // of the machine's byte order
+				continue
+			}
+			c, err := engine.Open(filepath.Join(t.TempDir(), "a.db"), 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = setPragma(t.Context(), c, name+" = '"+word+"'")
+			got, getErr := c.PragmaText(t.Context(), "", name)
+			want := word
+			if number, ok := numbers[name][word]; ok {
+				want = number
+			} else if truth, ok := truths[word]; ok {
+				want = truth
+			}
+			if err != nil || getErr != nil || got != want {
+				t.Errorf("%s = %s is read as %q, want %q (%v, %v)", name, word, got, want, err, getErr)
+			}
+			c.Close()
+		}
+	}
 }

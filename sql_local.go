@@ -169,7 +169,7 @@ func openLocal(ctx context.Context, name string, flags engine.OpenFlags, cfg con
 // prepareConn does to a new connection what its configuration says.
 func prepareConn(ctx context.Context, ec *engine.Conn, cfg connConfig) error {
 	for _, p := range cfg.pragmas {
-		if err := ec.Exec(ctx, "PRAGMA "+p); err != nil {
+		if err := setPragma(ctx, ec, p); err != nil {
 			return fmt.Errorf("pragma %s: %w", p, err)
 		}
 	}

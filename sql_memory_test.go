@@ -2,9 +2,11 @@ package floe_test
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -151,5 +153,34 @@ func TestAFileAttachesAURI(t *testing.T) {
 		if file := one[string](t, db, "SELECT file FROM pragma_database_list WHERE name = 'm'"); file != "" {
 			t.Errorf("%s: the database in memory has the file %s", name, file)
 		}
+	}
+}
+
+// A name for tests is often that of the program, with the file left out.
+func TestADatabaseInMemoryKeepsItsJournalMode(t *testing.T) {
+	for _, dsn := range []string{":memory:", "file:x?mode=memory", "file:journal?mode=memory&cache=shared", "file:/journal?vfs=memdb"} {
+		sep := "?"
+		if strings.Contains(dsn, "?") {
+			sep = "&"
+		}
+		db := openSQL(t, dsn+sep+"_journal_mode=WAL&_pragma=main.journal_mode(wal)")
+		if got := one[string](t, db, "PRAGMA journal_mode"); got == "wal" {
+			t.Errorf("%s: the journal mode is %s", dsn, got)
+		}
+	}
+}
+
+func TestAJournalModeThatSQLiteDoesNotTakeIsAnError(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("its VFSes are others")
+	}
+	name := "file:" + filepath.Join(t.TempDir(), "a.db") + "?vfs=unix-none&" // which has no shared memory for a WAL
+	for _, param := range []string{"_journal_mode=wal", "_pragma=journal_mode(WAL)", "_pragma=main.journal_mode('wal')"} {
+		if err := openSQL(t, name+param).Ping(); !errors.Is(err, engine.Misuse) || !strings.Contains(err.Error(), `the mode is "delete"`) {
+			t.Errorf("%s: error %v, want one that says what the mode is", param, err)
+		}
+	}
+	if err := openSQL(t, name+"_journal_mode=truncate").Ping(); err != nil {
+		t.Error(err)
 	}
 }
