@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
+
+	"github.com/floedb/floe/internal/authtoken"
 )
 
 // Client is a libSQL database on a server. Several goroutines may use it; each of its streams belongs to one at a
@@ -55,6 +57,7 @@ func Open(databaseURL string, opts ...Option) (*Client, error) {
 	for _, opt := range opts {
 		opt(&cfg)
 	}
+	authtoken.WarnIfPlain(cfg.log, u, cfg.token != "" || cfg.tokenSource != nil)
 	if u.Scheme == "ws" || u.Scheme == "wss" {
 		return &Client{transport: newWSTransport(u, &cfg)}, nil
 	}

@@ -159,6 +159,13 @@ func (c *client) trusted() bool {
 	return ip != nil && ip.IsLoopback()
 }
 
+// warnIfPlain warns of a token that goes over a network in the clear.
+func (c *client) warnIfPlain(cfg Config) {
+	if u, err := url.Parse(c.base); err == nil {
+		authtoken.WarnIfPlain(cfg.Logger, u, cfg.Remote.AuthToken != "" || cfg.Remote.TokenSource != nil)
+	}
+}
+
 // hello opens a session and tells what the server has.
 func (c *client) hello(ctx context.Context) (frames.Hello, error) {
 	body, err := c.call(ctx, "Hello", frames.AppendHelloRequest(nil), c.patience)

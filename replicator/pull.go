@@ -46,6 +46,7 @@ func pull(ctx context.Context, cfg Config, since uint64, dst io.Writer) (PullInf
 		return PullInfo{}, err
 	}
 	defer c.close()
+	c.warnIfPlain(cfg)
 	h, err := c.greet(ctx, cfg.tries(), c.doubleRead(cfg.DoubleRead))
 	if err != nil {
 		return PullInfo{}, err

@@ -168,6 +168,7 @@ func Open(cfg Config) (*Replicator, error) {
 		if r.client, err = newClient(cfg.Remote); err != nil {
 			return nil, err
 		}
+		r.client.warnIfPlain(cfg)
 	}
 	found, err := inspect(cfg.Path)
 	if err != nil {

@@ -44,7 +44,7 @@ func apply(cmd *cobra.Command, path, file string, asJSON bool) error {
 		return err
 	}
 	ctx := cmd.Context()
-	r, err := floe.OpenReplica(ctx, path, "")
+	r, err := floe.OpenReplica(ctx, path, "", floe.WithLogger(newLogger(cmd, nil)))
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func freeze(cmd *cobra.Command, path string, asJSON bool) error {
 	if _, err := inspectExisting(path); err != nil {
 		return err
 	}
-	r, err := floe.OpenReplica(ctx, path, "")
+	r, err := floe.OpenReplica(ctx, path, "", floe.WithLogger(newLogger(cmd, nil)))
 	if err != nil {
 		return err
 	}

@@ -22,9 +22,11 @@ type bar struct {
 	first uint64     // frame that the transfer begins with
 	began time.Time
 
-	mu    sync.Mutex
-	at    floe.Progress
-	drawn int // columns on the screen
+	mu sync.Mutex
+	at floe.Progress
+
+	screen sync.Mutex
+	drawn  int // columns on the screen
 
 	stop chan struct{}
 	done sync.WaitGroup
@@ -70,6 +72,8 @@ func (b *bar) loop() {
 		case <-tick.C:
 			b.draw()
 		case <-b.stop:
+			b.screen.Lock()
+			defer b.screen.Unlock()
 			b.erase()
 			return
 		}
@@ -89,16 +93,20 @@ func (b *bar) draw() {
 	b.mu.Lock()
 	at := b.at
 	b.mu.Unlock()
+	b.screen.Lock()
+	defer b.screen.Unlock()
 	line := barLine(measure(at, b.first, time.Since(b.began)), b.width()-1)
 	pad := max(0, b.drawn-len(line))
 	fmt.Fprint(b.w, "\r", line, strings.Repeat(" ", pad))
 	b.drawn = len(line)
 }
 
+// erase leaves an empty line. The caller holds screen.
 func (b *bar) erase() {
 	if b.drawn > 0 {
 		fmt.Fprint(b.w, "\r", strings.Repeat(" ", b.drawn), "\r")
 	}
+	b.drawn = 0
 }
 
 // state is what a bar shows.

@@ -72,6 +72,7 @@ archive that was pulled with --since N+1 or less.`,
 func pull(cmd *cobra.Command, name string, from remote, since uint64, asJSON bool) error {
 	began := time.Now()
 	b := startBar(cmd.ErrOrStderr(), since)
+	from.log = newLogger(cmd, b)
 	var info floe.PullInfo
 	size, err := writeWhole(name, func(f *os.File) (err error) {
 		info, err = pullInto(cmd.Context(), f, from, since, b)

@@ -52,6 +52,7 @@ status is 1.`,
   FLOE_AUTH_TOKEN=... floe query libsql://db.example.com 'DELETE FROM users WHERE id = ?' 42`,
 		Args: takes("PATH|URL", "SQL", "ARG..."),
 		RunE: runs(func(cmd *cobra.Command, args []string) error {
+			on.log = newLogger(cmd, nil)
 			target := on.target(args[0])
 			target.MustExist = true
 			return query(cmd, target, args[1], args[2:], asJSON)

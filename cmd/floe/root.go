@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 
@@ -32,6 +33,7 @@ errors and progress to standard error.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	addVerbose(root)
 	root.AddCommand(
 		newSync(), newStatus(), newQuery(), newShell(), newFreeze(), newApply(), newPull(), newVerify(), newWAL(), newVersion(),
 	)
@@ -85,6 +87,7 @@ func takes(names ...string) cobra.PositionalArgs {
 type remote struct {
 	url, token, namespace string
 	primary               string // that a replica writes to
+	log                   *slog.Logger
 }
 
 func (r *remote) addURL(cmd *cobra.Command, usage string) {
@@ -129,12 +132,12 @@ func withoutParameters(name string) string {
 
 // options gives the flags, and what the environment adds, as options.
 func (r *remote) options(more ...floe.Option) []floe.Option {
-	return append(more, floe.WithAuthToken(r.authToken()), floe.WithNamespace(r.namespace))
+	return append(more, floe.WithLogger(r.log), floe.WithAuthToken(r.authToken()), floe.WithNamespace(r.namespace))
 }
 
 // target is the database called name, with the flags.
 func (r *remote) target(name string) session.Target {
-	return session.Target{Name: name, Primary: r.primary, Token: r.authToken(), Namespace: r.namespace}
+	return session.Target{Name: name, Primary: r.primary, Token: r.authToken(), Namespace: r.namespace, Log: r.log}
 }
 
 func (r *remote) authToken() string {

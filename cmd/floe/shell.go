@@ -60,6 +60,7 @@ standard output, and stops at the first error, with its line and status 1.
 }
 
 func runShell(cmd *cobra.Command, name string, on remote, mode string) error {
+	on.log = newLogger(cmd, nil)
 	target := on.target(name)
 	resolved, err := target.Resolve()
 	if err != nil {
@@ -80,7 +81,7 @@ func runShell(cmd *cobra.Command, name string, on remote, mode string) error {
 }
 
 func statusOf(ctx context.Context, w io.Writer, t session.Target) error {
-	return status(ctx, w, t.Name, remote{url: t.Primary, token: t.Token, namespace: t.Namespace}, false)
+	return status(ctx, w, t.Name, remote{url: t.Primary, token: t.Token, namespace: t.Namespace, log: t.Log}, false)
 }
 
 // isInput tells whether a person types what is read.

@@ -58,6 +58,7 @@ size of the database. A server that cannot be reached is an error.`,
   floe status app.db --from libsql://db.example.com --json`,
 		Args: takes("PATH|URL"),
 		RunE: runs(func(cmd *cobra.Command, args []string) error {
+			from.log = newLogger(cmd, nil)
 			return status(cmd.Context(), cmd.OutOrStdout(), args[0], from, asJSON)
 		}),
 	}

@@ -89,6 +89,7 @@ func (c *syncCommand) run() error {
 	if !goesOn {
 		c.bar = startBar(c.cmd.ErrOrStderr(), st.Position.Next())
 	}
+	c.from.log = newLogger(c.cmd, c.bar)
 	r, err := floe.OpenReplica(c.cmd.Context(), c.path, c.from.url, c.from.options(c.bar.option())...)
 	if err != nil {
 		c.bar.finish()

@@ -63,6 +63,7 @@ func verify(cmd *cobra.Command, path string, from remote, asJSON bool) error {
 	}
 	began := time.Now()
 	b := startBar(cmd.ErrOrStderr(), 0)
+	from.log = newLogger(cmd, b)
 	v, err := verifyReplica(cmd, path, from, b)
 	b.finish()
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"os"
 	"strings"
@@ -21,6 +22,8 @@ type Target struct {
 	Namespace string // of the server's databases; "" for none but that in Name
 	MustExist bool   // a file that does not exist is an error, and is not made
 	Lasting   bool   // a connection to a server is to be kept while nothing is asked of it, where that can be
+
+	Log *slog.Logger // nil for none
 }
 
 // Resolve checks the name, and takes out of it what the other fields say: the name of a server is its URL then, without
@@ -128,6 +131,7 @@ func (t Target) openServer(ctx context.Context, url string) (*remote, error) {
 
 // options are the server's for floe.
 func (t Target) options() (opts []floe.Option) {
+	opts = append(opts, floe.WithLogger(t.Log))
 	if t.Token != "" {
 		opts = append(opts, floe.WithAuthToken(t.Token))
 	}
@@ -138,6 +142,7 @@ func (t Target) options() (opts []floe.Option) {
 }
 
 func (t Target) serverOptions() (opts []hrana.Option) {
+	opts = append(opts, hrana.WithLogger(t.Log))
 	if t.Token != "" {
 		opts = append(opts, hrana.WithAuthToken(t.Token))
 	}

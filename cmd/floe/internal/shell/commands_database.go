@@ -92,9 +92,9 @@ func (sh *Shell) freezeAndReopen(ctx context.Context) error {
 	if err := sh.sess.Close(); err != nil {
 		return err
 	}
-	freezeErr := freezeFile(ctx, sh.cfg.Target.File())
+	freezeErr := freezeFile(ctx, sh.cfg.Target)
 	if freezeErr == nil {
-		sh.cfg.Target = session.Target{Name: sh.cfg.Target.File()}
+		sh.cfg.Target = session.Target{Name: sh.cfg.Target.File(), Log: sh.cfg.Target.Log}
 		_, freezeErr = fmt.Fprintln(sh.current(), "the database is one of its own now")
 	}
 	sess, err := sh.cfg.Target.Open(ctx)
@@ -106,8 +106,8 @@ func (sh *Shell) freezeAndReopen(ctx context.Context) error {
 	return sh.done(freezeErr)
 }
 
-func freezeFile(ctx context.Context, path string) error {
-	r, err := floe.OpenReplica(ctx, path, "")
+func freezeFile(ctx context.Context, target session.Target) error {
+	r, err := floe.OpenReplica(ctx, target.File(), "", floe.WithLogger(target.Log))
 	if err != nil {
 		return err
 	}
