@@ -20,10 +20,10 @@ QEMU_ARCH ?= arm:arm arm64:aarch64
 RACEFLAGS = -race -gcflags=all=-d=checkptr=0
 
 .DEFAULT_GOAL := help
-.PHONY: help build test integration race torture fuzz lint cross test-qemu bench ci clean
+.PHONY: help build test integration integration-race race torture fuzz lint cross test-qemu bench ci clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' Makefile
 
 build: ## build the command line as bin/floe, a static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/floe ./cmd/floe
@@ -36,11 +36,15 @@ integration: ## run the programs in integration/ over a file, a server and a rep
 	tools/setup.sh server
 	cd integration && $(GO) vet ./... && $(GO) test -timeout 20m $(TESTFLAGS) ./...
 
+integration-race: ## run the programs in integration/ under the race detector
+	tools/setup.sh server cc
+	cd integration && CGO_ENABLED=1 $(GO) test $(RACEFLAGS) -short -timeout 20m $(TESTFLAGS) ./...
+
 race: ## run all tests in their short form under the race detector
 	tools/setup.sh server shell cc
 	CGO_ENABLED=1 $(GO) test $(RACEFLAGS) -short -timeout 20m $(TESTFLAGS) $(TEST)
 
-torture: ## run the long tests of crashes and faults
+torture: ## run the long tests: crashes, faults, damaged databases, a soak
 	tools/setup.sh server shell
 	FLOE_TORTURE=1 $(GO) test -run Torture -timeout 60m $(TESTFLAGS) $(TEST)
 
