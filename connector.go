@@ -77,6 +77,7 @@ var _ driver.Connector = (*Connector)(nil)
 //	_recursive_triggers, _rt
 //	_secure_delete                   also fast
 //	_synchronous, _sync              off, normal, full, extra or 0 to 3
+//	_trusted_schema                  off unless set, of a replica; see [WithTrustedSchema]
 //	_writable_schema
 //	_pragma                          any other: name(value), name=value or name('text'); may be there several times
 //
@@ -91,6 +92,7 @@ var _ driver.Connector = (*Connector)(nil)
 //	primary           the URL of the server; one with parameters of its own is escaped
 //	syncInterval      a duration such as 1s or 5m: sync in the background; see [WithSyncInterval]
 //	readYourWrites    true (the default) or false; see [WithReadYourWrites]
+//	openFrozen        true opens a replica that was frozen as the local database it is now; see [WithOpenFrozen]
 //
 // [DB.Connector] and [Replica.Connector] make connectors of what is open already.
 func NewConnector(dsn string, opts ...Option) (*Connector, error) {

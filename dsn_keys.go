@@ -32,6 +32,7 @@ var serverKeys = setters{
 var replicaKeys = setters{
 	"syncInterval":   setSyncInterval,
 	"readYourWrites": setReadYourWrites,
+	"openFrozen":     setOpenFrozen,
 }
 
 var fileKeys = setters{
@@ -57,6 +58,7 @@ var fileKeys = setters{
 	"_sync":                     pragma("synchronous"),
 	"_synchronous":              pragma("synchronous"),
 	"_timeout":                  pragma("busy_timeout"),
+	"_trusted_schema":           pragma("trusted_schema"),
 	"_vacuum":                   pragma("auto_vacuum"),
 	"_writable_schema":          pragma("writable_schema"),
 }
@@ -93,6 +95,13 @@ func setReadYourWrites(cfg *config, v string) error {
 		return fmt.Errorf("%q is not true or false", v)
 	}
 	cfg.staleRead = !on
+	return nil
+}
+
+func setOpenFrozen(cfg *config, v string) (err error) {
+	if cfg.openFrozen, err = strconv.ParseBool(v); err != nil {
+		return fmt.Errorf("%q is not true or false", v)
+	}
 	return nil
 }
 

@@ -38,7 +38,8 @@ var (
 	ErrCorrupt = replicator.ErrCorrupt
 	// ErrLocked says that another process, or handle, holds the replica.
 	ErrLocked = replicator.ErrLocked
-	// ErrFrozen says that the replica was frozen; see [FrozenError].
+	// ErrFrozen says that the replica was frozen, and is a local database now; see [FrozenError]. Open it with [Open], or,
+	// by the same data source name as before, with openFrozen=true.
 	ErrFrozen = replicator.ErrFrozen
 	// ErrClosed says that the handle was closed.
 	ErrClosed = replicator.ErrClosed

@@ -45,7 +45,8 @@
 // soon as the primary has acknowledged it, so that the wait is of milliseconds at
 // most. Each commit is such a write, also one by RELEASE or in the middle of a
 // script; where an error leaves open whether something was committed, as that of an
-// INSERT OR FAIL does, reads wait for all that the primary has. [WithReadYourWrites] and the parameter readYourWrites=false turn it off.
+// INSERT OR FAIL does, reads wait for all that the primary has.
+// [WithReadYourWrites] and the parameter readYourWrites=false turn it off.
 // Connections of [Replica.Conn] never wait; [Replica.MaxWriteFrameNo] tells them
 // what to wait for.
 //
@@ -68,8 +69,8 @@
 //
 // [Replica.Freeze] cuts the tie: the file becomes a local database that can be
 // written to, and the handle it came from answers every further call with
-// [ErrFrozen]. So does a [sql.DB] that reads the replica. Its idle connections do
-// not keep a freeze waiting.
+// [ErrFrozen]. So does a [sql.DB] that reads the replica, unless [WithOpenFrozen] has
+// it go on with the local database. Its idle connections do not keep a freeze waiting.
 //
 // # A local database
 //
@@ -152,7 +153,8 @@ func checkLocal(path string) error {
 }
 
 // OpenReadOnly opens the database at path, which may be a replica that another
-// process keeps in step, for reading. It must exist.
+// process keeps in step, for reading. It must exist. Connections do not trust the
+// schema of a replica, as those of [Replica.Conn] do not.
 func OpenReadOnly(ctx context.Context, path string) (*DB, error) {
 	return openDB(ctx, path, engine.OpenReadOnly)
 }
@@ -199,6 +201,11 @@ func (db *DB) Conn(ctx context.Context) (*Conn, error) {
 	c, err := openConn(db.file, db.flags, db.forget)
 	if err != nil {
 		return nil, err
+	}
+	if db.flags&engine.OpenReadOnly != 0 {
+		if err := guardReplica(c.Conn, db.file); err != nil {
+			return nil, errors.Join(err, c.Conn.Close())
+		}
 	}
 	if db.conns == nil {
 		db.conns = make(map[*Conn]struct{})

@@ -19,6 +19,9 @@ type config struct {
 	interval  time.Duration
 	staleRead bool // reads of a replica do not wait for its own writes
 	conn      connConfig
+
+	trustedSchema bool // of a replica
+	openFrozen    bool // as the local database that it is
 }
 
 // connConfig says how connections of database/sql behave, in every mode.
@@ -105,6 +108,29 @@ func WithDoubleRead(on bool) Option {
 // through it before, which is the default, or not.
 func WithReadYourWrites(on bool) Option {
 	return func(c *config) { c.staleRead = !on }
+}
+
+// WithTrustedSchema lets views, triggers, generated columns and indexes of a replica
+// call every function that the program has registered. The default is that they may
+// call only those with [engine.Innocuous], among them SQLite's own and those of the
+// packages under ext: the schema is written by whoever may write to the primary. In a
+// local file they may call all of them unless on is false.
+// See https://sqlite.org/c3ref/c_dbconfig_defensive.html#sqlitedbconfigtrustedschema.
+func WithTrustedSchema(on bool) Option {
+	return func(c *config) {
+		c.trustedSchema = on
+		c.conn.addPragma("trusted_schema", onOff(on))
+	}
+}
+
+// WithOpenFrozen has [NewConnector] open a replica that was frozen as the local
+// database that it is now, instead of failing with [ErrFrozen]: what writes then
+// writes to the file. Connections of a replica that is frozen while they are in use
+// go on like that, too. Foreign keys stay on, and the schema stays untrusted, as
+// they were, unless parameters say otherwise. Connector.Replica is nil where the
+// file was frozen when it was opened. [OpenReplica] opens replicas only.
+func WithOpenFrozen(on bool) Option {
+	return func(c *config) { c.openFrozen = on }
 }
 
 // WithOnConnect runs f for each new connection of [database/sql] to a local file,

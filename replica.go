@@ -2,6 +2,7 @@ package floe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -176,6 +177,9 @@ func (r *Replica) ApplyFrames(ctx context.Context, id LogID, fs []Frame) (Result
 // began, never waits for a sync, and never sees a part of a transaction. The
 // connection belongs to one goroutine at a time and must be closed. The error is
 // [ErrNoData] before the first sync.
+//
+// The schema is the primary's and is not trusted, see [WithTrustedSchema];
+// [engine.DBConfigDefensive] is on.
 func (r *Replica) Conn(ctx context.Context) (*Conn, error) {
 	if ctx.Err() != nil {
 		return nil, ended(ctx)
@@ -198,8 +202,17 @@ func (r *Replica) Conn(ctx context.Context) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := guardSchema(c.Conn, r.cfg.trustedSchema); err != nil {
+		return nil, errors.Join(err, c.Conn.Close())
+	}
 	r.conns++
 	return c, nil
+}
+
+// frozen reports whether the file was frozen, by whatever handle or process.
+func (r *Replica) frozen() bool {
+	_, err := replicator.ReadOrigin(r.file)
+	return err == nil
 }
 
 func (r *Replica) forget(*Conn) {

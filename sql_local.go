@@ -22,6 +22,7 @@ import (
 type localFile struct {
 	name  string // a path or URI
 	path  string // of the file that may be a replica, "" if there is none or it is only read
+	reads string // of the file that may be a replica and is only read
 	flags engine.OpenFlags
 	conn  connConfig
 
@@ -56,6 +57,8 @@ func (db *DB) Connector(opts ...Option) *Connector {
 		f.takeMemory()
 	case db.flags&engine.OpenReadOnly == 0:
 		f.path = db.file
+	default:
+		f.reads = db.file
 	}
 	return f.connector()
 }
@@ -75,7 +78,9 @@ func (f *localFile) locate() error {
 		f.takeMemory()
 	case isMemory(path) || has("mode=memory") || has("vfs=memdb"):
 		f.inMemory = has("cache=shared") || has("vfs=memdb")
-	case !has("mode=ro"):
+	case has("mode=ro"):
+		f.reads = path
+	default:
 		f.path = path
 	}
 	return nil
@@ -99,7 +104,20 @@ func (f *localFile) open(ctx context.Context) (backend, error) {
 	if err := f.prepare(); err != nil {
 		return nil, err
 	}
-	return openLocal(ctx, f.name, f.flags, f.conn)
+	ec, err := engine.Open(f.name, f.flags)
+	if err != nil {
+		return nil, err
+	}
+	if f.reads != "" {
+		err = guardReplica(ec, f.reads)
+	}
+	if err == nil {
+		err = prepareConn(ctx, ec, f.conn)
+	}
+	if err != nil {
+		return nil, errors.Join(err, ec.Close())
+	}
+	return &localConn{conn: ec, cfg: f.conn, shapes: make(map[*engine.Stmt]*shape)}, nil
 }
 
 // prepare readies the file for a new connection.
@@ -154,17 +172,6 @@ type localConn struct {
 }
 
 var _ backend = (*localConn)(nil)
-
-func openLocal(ctx context.Context, name string, flags engine.OpenFlags, cfg connConfig) (*localConn, error) {
-	ec, err := engine.Open(name, flags)
-	if err != nil {
-		return nil, err
-	}
-	if err := prepareConn(ctx, ec, cfg); err != nil {
-		return nil, errors.Join(err, ec.Close())
-	}
-	return &localConn{conn: ec, cfg: cfg, shapes: make(map[*engine.Stmt]*shape)}, nil
-}
 
 // prepareConn does to a new connection what its configuration says.
 func prepareConn(ctx context.Context, ec *engine.Conn, cfg connConfig) error {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/floedb/floe/engine"
 	"github.com/floedb/floe/hrana"
+	"github.com/floedb/floe/internal/files"
 )
 
 // replicaSource is what the connections of a connector to a replica share.
@@ -17,6 +18,8 @@ type replicaSource struct {
 	r     *Replica
 	cfg   config
 	owned bool // the replica is closed with the connector
+
+	first firstSync
 
 	mu      sync.Mutex
 	primary *remoteServer // nil until something is to run there
@@ -29,10 +32,22 @@ func newReplicaConnector(t dsnTarget, cfg config) (*Connector, error) {
 		}
 	}
 	r, err := openReplica(t.path, t.url, cfg)
+	var frozen *FrozenError
+	if errors.As(err, &frozen) && cfg.openFrozen {
+		return newFrozenConnector(t.path, cfg)
+	}
 	if err != nil {
-		return nil, err
+		return nil, hintFrozen(err)
 	}
 	return (&replicaSource{r: r, cfg: cfg, owned: true}).connector(), nil
+}
+
+func newFrozenConnector(path string, cfg config) (*Connector, error) {
+	file, err := files.Real(path)
+	if err != nil {
+		return nil, fmt.Errorf("open %w", err)
+	}
+	return frozenFile(file, cfg).connector(), nil
 }
 
 // Connector makes a connector for [sql.OpenDB] whose connections read the replica
@@ -41,7 +56,7 @@ func newReplicaConnector(t dsnTarget, cfg config) (*Connector, error) {
 // or the [sql.DB], leaves the replica open; close the [sql.DB] before the replica.
 func (r *Replica) Connector(opts ...Option) *Connector {
 	cfg := r.cfg
-	cfg.conn.onConnect = slices.Clip(cfg.conn.onConnect)
+	cfg.conn.onConnect, cfg.conn.pragmas = slices.Clip(cfg.conn.onConnect), slices.Clip(cfg.conn.pragmas)
 	for _, opt := range opts {
 		opt(&cfg)
 	}
@@ -58,8 +73,12 @@ func (s *replicaSource) open(ctx context.Context) (backend, error) {
 	if errors.Is(err, ErrNoData) {
 		conn, err = s.firstConn(ctx)
 	}
+	var frozen *FrozenError
+	if errors.As(err, &frozen) && s.cfg.openFrozen {
+		return frozenFile(s.r.file, s.cfg).open(ctx)
+	}
 	if err != nil {
-		return nil, err
+		return nil, hintFrozen(err)
 	}
 	local := &localConn{conn: conn.Conn, cfg: s.cfg.conn, shapes: make(map[*engine.Stmt]*shape)}
 	if err := s.prepare(ctx, local); err != nil {
@@ -70,16 +89,12 @@ func (s *replicaSource) open(ctx context.Context) (backend, error) {
 	return c, nil
 }
 
-func (s *replicaSource) firstConn(ctx context.Context) (*Conn, error) {
-	if _, err := s.r.Sync(ctx); err != nil {
-		return nil, fmt.Errorf("%s: %w, and has to reach its primary once: %w", s.r.path, ErrNoData, err)
-	}
-	return s.r.Conn(ctx)
-}
-
 // prepare has the connection say of foreign keys what the primary does with them,
 // unless it is told otherwise.
 func (s *replicaSource) prepare(ctx context.Context, local *localConn) error {
+	if err := guardSchema(local.conn, s.cfg.trustedSchema); err != nil {
+		return err
+	}
 	if err := local.conn.SetForeignKeys(ctx, true); err != nil {
 		return err
 	}

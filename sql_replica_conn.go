@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -191,13 +192,15 @@ func (c *replicaConn) compile(query string) error {
 	return nil
 }
 
-// explain adds to the error of a primary that cannot be reached why a text was to
-// run there that does not compile here.
+// explain adds to the error of a text that did not compile here why that was, where
+// the primary could not be reached, or cannot know: a view may not call a function of
+// the program.
 func (c *replicaConn) explain(query string, err error) error {
-	if _, known := c.routes[query]; known || !errors.Is(err, ErrUnreachable) {
+	if _, known := c.routes[query]; known || err == nil {
 		return err
 	}
-	if here := c.compile(query); here != nil {
+	here := c.compile(query)
+	if here != nil && (errors.Is(err, ErrUnreachable) || strings.Contains(here.Error(), "unsafe use of")) {
 		return fmt.Errorf("%w (and on the replica: %w)", err, here)
 	}
 	return err
@@ -378,6 +381,9 @@ func (c *replicaConn) valid() bool {
 func (c *replicaConn) reset(ctx context.Context) error {
 	if !c.use.CompareAndSwap(idle, inUse) && c.use.Load() == taken {
 		return driver.ErrBadConn
+	}
+	if c.source.cfg.openFrozen && c.source.r.frozen() {
+		return driver.ErrBadConn // the next one is to the local database
 	}
 	if err := c.local.reset(ctx); err != nil {
 		return err
