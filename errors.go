@@ -16,6 +16,8 @@ var (
 	ErrNamespaceNotFound = replicator.ErrNamespaceNotFound
 	// ErrNotLibSQL says that what answers at the URL is not a libSQL server.
 	ErrNotLibSQL = replicator.ErrNotLibSQL
+	// ErrRefused says that the server answered a replica with a gRPC status that no further try changes; see [StatusError].
+	ErrRefused = replicator.ErrRefused
 	// ErrUnreachable says that the server could not be reached, by a replica through every retry.
 	ErrUnreachable = replicator.ErrUnreachable
 	// ErrNoServer says that the replica was opened without a server.

@@ -220,6 +220,8 @@ func (a *ArchiveReader) segmentHead() (Segment, error) {
 		return Segment{}, fmt.Errorf("%w: %v", ErrArchive, seg.Kind)
 	case b[1]&^flagSumKnown != 0 || !seg.canonical():
 		return Segment{}, fmt.Errorf("%w: %s segment with flags %#x and checksum %#x", ErrArchive, seg.Kind, b[1], seg.Sum)
+	case seg.First > MaxFrameNo:
+		return Segment{}, fmt.Errorf("%w: segment at frame %d: no log is that long", ErrArchive, seg.First)
 	case a.info.Segments > 0 && seg.First != a.last.Last+1:
 		return Segment{}, fmt.Errorf("%w: segment at frame %d, want %d", ErrArchive, seg.First, a.last.Last+1)
 	}

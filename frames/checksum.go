@@ -113,6 +113,9 @@ func (c *Chain) Verify(f Frame) error {
 	if f.FrameNo() != c.next {
 		return refuse(f, fmt.Errorf("%w: want frame %d", ErrOutOfOrder, c.next))
 	}
+	if c.next > MaxFrameNo {
+		return refuse(f, fmt.Errorf("%w: no log is that long", ErrOutOfOrder))
+	}
 	if f.PageNo() == 0 {
 		return refuse(f, ErrPageNumber)
 	}

@@ -14,6 +14,11 @@ const (
 	Size       = HeaderSize + PageSize
 )
 
+// MaxFrameNo is the highest number that a frame is believed to have. At a million
+// frames a second a log reaches it in a hundred thousand years, and numbers that
+// are worked with stay far from where they overflow.
+const MaxFrameNo = 1<<62 - 1
+
 // Reasons for which a frame is refused. Test for them with [errors.Is]; the
 // frame they are about is in the [FrameError] around them.
 var (

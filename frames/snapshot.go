@@ -54,7 +54,7 @@ func (h SnapshotHeader) validate() error {
 	switch {
 	case h.LogID.IsZero():
 		return fmt.Errorf("%w: no log id", ErrSnapshot)
-	case h.Start > h.End:
+	case h.Start > h.End || h.End > MaxFrameNo:
 		return fmt.Errorf("%w: range %d to %d", ErrSnapshot, h.Start, h.End)
 	case h.Count == 0 || h.Count-1 > h.End-h.Start:
 		return fmt.Errorf("%w: %d frames of the range %d to %d", ErrSnapshot, h.Count, h.Start, h.End)

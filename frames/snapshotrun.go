@@ -40,6 +40,8 @@ func (s *SnapshotRun) Verify(f Frame) error {
 	switch {
 	case s.Done():
 		return refuse(f, fmt.Errorf("%w: the snapshot ended at frame %d", ErrCommit, s.prev))
+	case no > MaxFrameNo:
+		return refuse(f, fmt.Errorf("%w: no log is that long", ErrOutOfOrder))
 	case no < s.first:
 		return refuse(f, fmt.Errorf("%w: the snapshot goes down to frame %d", ErrOutOfOrder, s.first))
 	case s.count > 0 && no >= s.prev:

@@ -1,7 +1,9 @@
 package replicator
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/floedb/floe/engine"
@@ -35,6 +37,7 @@ type applier struct {
 	open   bool // a transaction is open
 	// spilled says that it holds pages that may lie beyond the database's end.
 	spilled bool
+	pages   uint32 // of the last committed state
 	// replaces says that the pages to come are of another database than those
 	// that are there.
 	replaces bool
@@ -77,13 +80,37 @@ func (a *applier) prepare() error {
 	if size != frames.PageSize {
 		return fmt.Errorf("%w but %d", ErrPageSize, size)
 	}
+	pages, err := a.pragma("page_count") // before there is one for the journal mode
+	if err != nil {
+		return err
+	}
+	a.pages = uint32(pages)
 	if err := a.conn.Exec(a.ctx, fmt.Sprintf("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = %d", checkpointPages)); err != nil {
 		return err
 	}
 	// A schema that holds DDL of libSQL fails the first statement that reads it, and
 	// only that one.
 	_ = a.conn.Exec(a.ctx, "SELECT 1 FROM sqlite_schema LIMIT 0")
-	a.insert, err = a.conn.Prepare("INSERT INTO sqlite_dbpage(pgno, data) VALUES (?1, ?2)")
+	if a.insert, err = a.conn.Prepare("INSERT INTO sqlite_dbpage(pgno, data) VALUES (?1, ?2)"); err != nil {
+		return err
+	}
+	return a.look()
+}
+
+// look finds out whether SQLite can read the schema of the database, without which
+// no change to it can be checked.
+func (a *applier) look() error {
+	first, err := a.page(1)
+	if err != nil || first == nil {
+		return err
+	}
+	if err = checkFirst(first); err == nil {
+		_, err = schemaTree(a.page)
+	}
+	if errors.Is(err, ErrCorrupt) {
+		// It is not what came that is damaged.
+		return fmt.Errorf("%w: %v", engine.Corrupt, err)
+	}
 	return err
 }
 
@@ -94,6 +121,8 @@ func (a *applier) pragma(name string) (n int64, err error) {
 	})
 	return n, err
 }
+
+func (a *applier) bare() bool { return a.replaces || a.pages == 0 }
 
 // use sets the context that the next calls wait under.
 func (a *applier) use(ctx context.Context) { a.ctx = ctx }
@@ -122,10 +151,24 @@ func (a *applier) spill(pages *pageSet) error {
 	return nil
 }
 
+// madeBy says of an error of writing pages that they are what is damaged, and not
+// the database that they would go to.
+func madeBy(err error) error {
+	if unreadable(err) && !errors.Is(err, ErrCorrupt) {
+		return fmt.Errorf("%w: they make a damaged schema: %w", ErrCorrupt, err)
+	}
+	return err
+}
+
+// unreadable tells whether an error says that a file is no database, or a damaged one.
+func unreadable(err error) bool {
+	return errors.Is(err, engine.NotADB) || errors.Is(err, engine.Corrupt)
+}
+
 func (a *applier) apply(pages *pageSet, frameNo uint64, size uint32) error {
 	err := a.begin()
 	if err == nil {
-		err = a.writeAll(pages, size)
+		err = madeBy(a.writeAll(pages, size))
 	}
 	if err == nil {
 		err = a.hook.beforeCommit(frameNo)
@@ -137,6 +180,7 @@ func (a *applier) apply(pages *pageSet, frameNo uint64, size uint32) error {
 		a.abort()
 		return fmt.Errorf("apply up to frame %d: %w", frameNo, err)
 	}
+	a.pages = size
 	return a.hook.afterCommit(frameNo)
 }
 
@@ -163,9 +207,12 @@ func (a *applier) writeAll(pages *pageSet, size uint32) error {
 		pages.set(1, first)
 	}
 	if err == nil && hasFirst {
-		err = a.writeFirst(first)
+		err = a.writeFirst(first, size)
 	} else if err == nil {
 		err = a.compat.adapt(a.ctx, a.conn)
+	}
+	if err == nil && !hasFirst && have != int64(size) {
+		err = a.checkCount(uint32(have), size)
 	}
 	if err == nil && (have != int64(size) || a.spilled) {
 		// The last thing written: each page makes SQLite forget the cut.
@@ -174,16 +221,32 @@ func (a *applier) writeAll(pages *pageSet, size uint32) error {
 	return err
 }
 
+// checkCount checks a size that comes without a page 1 by the one that is there.
+func (a *applier) checkCount(before, size uint32) error {
+	first, err := a.page(1)
+	if err != nil || first == nil {
+		return err
+	}
+	return checkCount(first, noFrame, before, size)
+}
+
 // writeFirst writes page 1, with a schema cookie that readers can go by. Where
 // the schema may have to be adapted, the cookie stays as it is meanwhile: a new
 // one has the next statement read the schema, and SQLite allows no more writes in
 // a transaction in which it has found a b-tree that looks damaged.
-func (a *applier) writeFirst(first []byte) error {
+func (a *applier) writeFirst(first []byte, size uint32) error {
 	have, err := a.pragma("schema_version")
 	if err != nil {
 		return fmt.Errorf("schema cookie: %w", err)
 	}
-	theirs := schemaCookie(first)
+	if err := a.checkLayout(first); err != nil {
+		return err
+	}
+	theirs, root := schemaCookie(first), bytes.Clone(first[headerSize:])
+	if !countsPages(first) {
+		// SQLite sets on commit what makes it believe the number.
+		first = withPages(first, size)
+	}
 	cookie := a.compat.nextCookie(theirs, uint32(have), a.replaces)
 	if a.compat.touched {
 		if err := a.writePage(1, withCookie(first, uint32(have))); err != nil {
@@ -196,8 +259,24 @@ func (a *applier) writeFirst(first []byte) error {
 			return err
 		}
 	}
-	a.compat.cookie = theirs
+	a.compat.cookie, a.compat.root = theirs, root
 	return a.writePage(1, withCookie(first, cookie))
+}
+
+// checkLayout refuses a page 1 that changes how all pages are read: SQLite goes on
+// with what the connection, and those of readers, found in the old one.
+func (a *applier) checkLayout(first []byte) error {
+	now, err := a.page(1)
+	if err != nil || now == nil {
+		return err
+	}
+	if was, is := now[offReserved], first[offReserved]; was != is {
+		return fmt.Errorf("%w: page 1 reserves %d bytes of each page, where it was %d", ErrCorrupt, is, was)
+	}
+	if was, is := textEncoding(now), textEncoding(first); was != is && was != 0 && is != 0 {
+		return fmt.Errorf("%w: page 1 has text encoding %d, where it was %d", ErrCorrupt, is, was)
+	}
+	return nil
 }
 
 func (a *applier) write(pages *pageSet) error {

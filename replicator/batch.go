@@ -1,6 +1,7 @@
 package replicator
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/floedb/floe/frames"
@@ -23,6 +24,8 @@ type target interface {
 	// frameNo, after which the database has size pages. With those spilled
 	// before they become visible, all or none.
 	apply(pages *pageSet, frameNo uint64, size uint32) error
+	// bare tells whether it has no page 1 of the database that the pages are of.
+	bare() bool
 	// abort forgets what was spilled.
 	abort()
 }
@@ -36,11 +39,13 @@ type batch struct {
 	whole pageSet
 	tail  pageSet // pages of a transaction that has not ended
 	free  [][]byte
-	pages int // allocated
+	pages int       // allocated
+	known pageCount // pages that the database can have
 
 	count    int    // frames in whole
 	end      uint64 // last frame of the last whole transaction
 	size     uint32 // pages after it
+	applied  uint32 // pages that the target has; 0: not known
 	ended    bool   // there is one that is not applied yet
 	spilled  uint64 // last frame that was spilled
 	spilling bool
@@ -48,6 +53,10 @@ type batch struct {
 
 // put adds one page of the current transaction. The page is copied.
 func (b *batch) put(frameNo uint64, pageNo uint32, page []byte) error {
+	b.known++
+	if err := b.known.checkPage(pageNo); err != nil {
+		return fmt.Errorf("frame %d: %w", frameNo, err)
+	}
 	dst, ok := b.tail.get(pageNo)
 	if !ok {
 		var err error
@@ -62,8 +71,12 @@ func (b *batch) put(frameNo uint64, pageNo uint32, page []byte) error {
 }
 
 // commit ends the current transaction at frame frameNo, with size pages in the
-// database, and applies what is whole when there is enough of it.
+// database, and applies what is whole when there is enough of it. It is ErrCorrupt
+// where the transaction would make no database.
 func (b *batch) commit(frameNo uint64, size uint32) error {
+	if err := b.check(frameNo, size); err != nil {
+		return fmt.Errorf("frame %d: %w", frameNo, err)
+	}
 	for no, page := range b.tail.all() {
 		if old, ok := b.whole.get(no); ok {
 			b.free = append(b.free, old)
@@ -75,6 +88,30 @@ func (b *batch) commit(frameNo uint64, size uint32) error {
 	b.end, b.size, b.ended = frameNo, size, true
 	if b.spilling || b.count >= batchFrames {
 		return b.flush()
+	}
+	return nil
+}
+
+// check says why a transaction that ends here would make no database.
+func (b *batch) check(frameNo uint64, size uint32) error {
+	if err := b.known.checkSize(size); err != nil {
+		return err
+	}
+	before := b.applied
+	if b.ended {
+		before = b.size
+	}
+	if first, ok := b.tail.get(1); ok {
+		if err := checkFirst(first); err != nil {
+			return err
+		}
+		return checkCount(first, frameNo, before, size)
+	}
+	if _, ok := b.whole.get(1); !ok && b.to.bare() {
+		return fmt.Errorf("%w: a new database without its page 1", ErrCorrupt)
+	}
+	if before != 0 && size != before {
+		return fmt.Errorf("%w: the database goes from %d pages to %d, and its page 1 says nothing of it", ErrCorrupt, before, size)
 	}
 	return nil
 }
@@ -101,7 +138,7 @@ func (b *batch) flush() error {
 		return err
 	}
 	b.recycle(&b.whole)
-	b.count, b.ended, b.spilling = 0, false, false
+	b.count, b.ended, b.spilling, b.applied = 0, false, false, b.size
 	return nil
 }
 

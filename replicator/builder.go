@@ -75,6 +75,8 @@ func (b *builder) write(pages *pageSet) error {
 	return nil
 }
 
+func (b *builder) bare() bool { return !b.any }
+
 // usable tells whether the file holds a state that the primary committed.
 func (b *builder) usable() bool { return b.any && !b.torn }
 
@@ -90,7 +92,7 @@ func (b *builder) finish() error {
 	if err := b.close(); err != nil {
 		return fmt.Errorf("close database: %w", err)
 	}
-	return adaptFile(b.path + buildSuffix)
+	return madeBy(adaptFile(b.path + buildSuffix))
 }
 
 // publish gives the finished file its name, durably.
@@ -118,6 +120,17 @@ func removeStaleWAL(fsys fileSystem, path string) error {
 	}
 	if !removed {
 		return nil
+	}
+	return fsys.SyncDir(path)
+}
+
+// removeDatabase removes a database that cannot be read, with its log.
+func removeDatabase(fsys fileSystem, path string) error {
+	if err := removeStaleWAL(fsys, path); err != nil {
+		return err
+	}
+	if err := fsys.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove a database that cannot be read: %w", err)
 	}
 	return fsys.SyncDir(path)
 }

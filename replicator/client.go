@@ -180,8 +180,8 @@ func (c *client) hello(ctx context.Context) (frames.Hello, error) {
 	if size > maxHello {
 		return frames.Hello{}, fmt.Errorf("hello: %w: an answer of %d bytes", ErrNotLibSQL, size)
 	}
-	msg := make([]byte, size)
-	if _, err := io.ReadFull(body, msg); err != nil {
+	msg, err := body.env.AppendPayload(nil, maxHello)
+	if err != nil {
 		return frames.Hello{}, c.describe("Hello", err)
 	}
 	h, err := frames.ParseHelloResponse(msg)
@@ -208,6 +208,8 @@ func checkHello(h frames.Hello) error {
 	switch {
 	case h.LogID.IsZero():
 		return fmt.Errorf("%w: the log has no id", ErrCorrupt)
+	case h.HasCurrent && h.Current > frames.MaxFrameNo:
+		return fmt.Errorf("%w: no log has a frame %d", ErrCorrupt, h.Current)
 	case len(h.SessionToken) > maxSessionToken:
 		return fmt.Errorf("%w: a session token of %d bytes", ErrCorrupt, len(h.SessionToken))
 	case authtoken.Check(string(h.SessionToken)) != nil:
@@ -421,10 +423,12 @@ func statusError(method string, s frames.Status) error {
 		s.Code == statusInternal && strings.Contains(s.Message, "auth header"): // none was given
 		return fmt.Errorf("%w: %w", ErrAuth, err)
 	case s.Code == statusUnimplemented:
-		return fmt.Errorf("%w: %w", ErrNotLibSQL, err)
+		return fmt.Errorf("%w: %w: %w", ErrNotLibSQL, ErrRefused, err)
 	case s.Code == statusUnavailable && method == "Snapshot",
 		s.Code == statusInternal && method == "Snapshot" && strings.Contains(s.Message, "No such file"):
 		return fmt.Errorf("%w: %w", errSnapshotPending, err)
+	case lasting(s.Code):
+		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	return err
 }
@@ -493,11 +497,11 @@ func (a *answer) next() (uint32, error) {
 	if kind == frames.EnvelopeData {
 		return size, nil
 	}
-	if size > 64<<10 {
+	if size > maxTrailers {
 		return 0, fmt.Errorf("%w: trailers of %d bytes", ErrCorrupt, size)
 	}
-	b := make([]byte, size)
-	if _, err := io.ReadFull(a, b); err != nil {
+	b, err := a.env.AppendPayload(nil, maxTrailers)
+	if err != nil {
 		return 0, unexpected(err)
 	}
 	s, err := frames.ParseTrailers(b)
@@ -510,6 +514,9 @@ func (a *answer) next() (uint32, error) {
 	}
 	return 0, io.EOF
 }
+
+// maxTrailers bounds the end of an answer, in bytes.
+const maxTrailers = 64 << 10
 
 // trailerError carries a status from an answer's end to the method's name.
 type trailerError struct{ status frames.Status }

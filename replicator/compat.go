@@ -23,6 +23,7 @@ type schemaWatch struct {
 	known   bool            // pages and cookie are those of the last adapted state
 	pages   map[uint32]bool // the pages of sqlite_schema but page 1
 	cookie  uint32          // the schema cookie that the primary had then
+	root    []byte          // the primary's page 1 then, but for the database's header; nil: not known
 	touched bool
 }
 
@@ -33,7 +34,7 @@ func (w *schemaWatch) note(pages *pageSet) {
 		w.touched = true
 		return
 	}
-	if first, ok := pages.get(1); ok && (schemaCookie(first) != w.cookie || holdsForeign(first)) {
+	if first, ok := pages.get(1); ok && (schemaCookie(first) != w.cookie || !bytes.Equal(first[headerSize:], w.root) || holdsForeign(first)) {
 		w.touched = true
 		return
 	}
@@ -46,12 +47,12 @@ func (w *schemaWatch) note(pages *pageSet) {
 }
 
 // schemaCookie reads the cookie from page 1, https://sqlite.org/fileformat2.html#schema_cookie
-func schemaCookie(first []byte) uint32 { return binary.BigEndian.Uint32(first[40:]) }
+func schemaCookie(first []byte) uint32 { return binary.BigEndian.Uint32(first[offCookie:]) }
 
 // withCookie returns page 1 with another schema cookie.
 func withCookie(first []byte, cookie uint32) []byte {
 	first = bytes.Clone(first)
-	binary.BigEndian.PutUint32(first[40:], cookie)
+	binary.BigEndian.PutUint32(first[offCookie:], cookie)
 	return first
 }
 
@@ -121,22 +122,21 @@ func rewriteSchema(ctx context.Context, conn *engine.Conn) error {
 	if err := conn.Exec(ctx, "SAVEPOINT reread; ROLLBACK TO reread"); err != nil {
 		return err
 	}
-	pages, err := schemaTree(func(no uint32) ([]byte, error) { return readPage(ctx, conn, no) })
+	read := func(no uint32) ([]byte, error) { return readPage(ctx, conn, no) }
+	pages, err := schemaTree(read) // all before the first is written
 	if err != nil {
 		return err
 	}
-	for _, p := range pages {
-		if err := conn.Exec(ctx, "INSERT INTO sqlite_dbpage(pgno, data) VALUES (?1, ?2)", int64(p.no), p.data); err != nil {
+	for _, no := range pages {
+		data, err := read(no)
+		if err != nil {
+			return err
+		}
+		if err := conn.Exec(ctx, "INSERT INTO sqlite_dbpage(pgno, data) VALUES (?1, ?2)", int64(no), data); err != nil {
 			return err
 		}
 	}
 	return conn.Exec(ctx, "ROLLBACK TO reread; RELEASE reread")
-}
-
-// treePage is one page of a b-tree.
-type treePage struct {
-	no   uint32
-	data []byte
 }
 
 // The table b-tree pages, https://sqlite.org/fileformat2.html#b_tree_pages
@@ -147,8 +147,8 @@ const (
 
 // schemaTree gives the interior and leaf pages of sqlite_schema, whose root is
 // page 1. It does not look at overflow pages.
-func schemaTree(read func(no uint32) ([]byte, error)) ([]treePage, error) {
-	var tree []treePage
+func schemaTree(read func(no uint32) ([]byte, error)) ([]uint32, error) {
+	var tree []uint32
 	var seen pageBits
 	for todo := []uint32{1}; len(todo) > 0; {
 		no := todo[0]
@@ -160,7 +160,7 @@ func schemaTree(read func(no uint32) ([]byte, error)) ([]treePage, error) {
 		if len(data) != frames.PageSize || !seen.add(no) {
 			return nil, fmt.Errorf("%w: page %d is no page of the schema", ErrCorrupt, no)
 		}
-		tree = append(tree, treePage{no, data})
+		tree = append(tree, no)
 		children, err := childPages(no, data)
 		if err != nil {
 			return nil, err
@@ -172,27 +172,13 @@ func schemaTree(read func(no uint32) ([]byte, error)) ([]treePage, error) {
 
 // childPages gives the pages below a page of a table b-tree.
 func childPages(no uint32, data []byte) ([]uint32, error) {
-	header := 0
-	if no == 1 {
-		header = 100 // the database's own
-	}
-	switch data[header] {
-	case leafTable:
-		return nil, nil
-	case interiorTable:
-	default:
-		return nil, fmt.Errorf("%w: page %d of the schema is of type %#02x", ErrCorrupt, no, data[header])
-	}
-	cells := int(binary.BigEndian.Uint16(data[header+3:]))
-	if header+12+2*cells > len(data) {
-		return nil, fmt.Errorf("%w: page %d of the schema has %d cells", ErrCorrupt, no, cells)
+	header := headerOf(no)
+	if err := checkCells(no, data); err != nil || data[header] == leafTable {
+		return nil, err
 	}
 	children := []uint32{binary.BigEndian.Uint32(data[header+8:])}
-	for i := range cells {
-		at := int(binary.BigEndian.Uint16(data[header+12+2*i:]))
-		if at+4 > len(data) {
-			return nil, fmt.Errorf("%w: page %d of the schema has a cell at %d", ErrCorrupt, no, at)
-		}
+	for i := range int(binary.BigEndian.Uint16(data[header+3:])) {
+		at := binary.BigEndian.Uint16(data[header+12+2*i:])
 		children = append(children, binary.BigEndian.Uint32(data[at:]))
 	}
 	return children, nil

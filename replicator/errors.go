@@ -17,6 +17,10 @@ var (
 	// ErrNotLibSQL says that what answers at the URL does not speak libSQL's
 	// replication protocol.
 	ErrNotLibSQL = errors.New("not a libSQL server")
+	// ErrRefused says that the server answered with a gRPC status that no further try
+	// changes, such as that it lacks the method, or that a database of this kind is
+	// not replicated. See [StatusError].
+	ErrRefused = errors.New("the server refuses the request")
 	// ErrUnreachable says that the server could not be reached, or broke off,
 	// and went on doing so through every retry.
 	ErrUnreachable = errors.New("the server cannot be reached")
@@ -103,14 +107,30 @@ func (e *StatusError) Error() string {
 
 // gRPC status codes that floe acts on.
 const (
-	statusOutOfRange         = 11
+	statusInvalidArgument    = 3
+	statusNotFound           = 5
+	statusAlreadyExists      = 6
+	statusPermissionDenied   = 7
 	statusFailedPrecondition = 9
+	statusOutOfRange         = 11
+	statusUnimplemented      = 12
 	statusInternal           = 13
 	statusUnavailable        = 14
-	statusPermissionDenied   = 7
+	statusDataLoss           = 15
 	statusUnauthenticated    = 16
-	statusUnimplemented      = 12
 )
+
+// lasting tells whether a status says that trying again cannot help. The others
+// speak of load, of time, or of the server's inside: sqld answers with Internal when
+// it is about to end, and while it compacts its log.
+func lasting(code int) bool {
+	switch code {
+	case statusInvalidArgument, statusNotFound, statusAlreadyExists, statusPermissionDenied, statusFailedPrecondition,
+		statusOutOfRange, statusUnimplemented, statusDataLoss, statusUnauthenticated:
+		return true
+	}
+	return false
+}
 
 // Conditions that the state machine answers itself; no caller ever sees them.
 var (
@@ -124,7 +144,7 @@ var (
 // permanent tells whether trying again cannot help.
 func permanent(err error) bool {
 	for _, target := range []error{
-		ErrAuth, ErrNamespaceNotFound, ErrNotLibSQL, ErrNoServer, ErrNotReplica, ErrPositionFile,
+		ErrAuth, ErrNamespaceNotFound, ErrNotLibSQL, ErrRefused, ErrNoServer, ErrNotReplica, ErrPositionFile,
 		ErrAhead, ErrDiverged, ErrPageSize, ErrWrongLog, ErrGap, ErrFrozen, ErrLocked, ErrClosed,
 		errNeedSnapshot, errNoHello, errLogChanged, errYield,
 	} {

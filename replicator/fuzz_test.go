@@ -163,11 +163,11 @@ func FuzzSchemaPages(f *testing.F) {
 			return page, nil
 		})
 		seen := map[uint32]bool{}
-		for _, p := range tree {
-			if seen[p.no] {
-				t.Errorf("page %d comes twice", p.no)
+		for _, no := range tree {
+			if seen[no] {
+				t.Errorf("page %d comes twice", no)
 			}
-			seen[p.no] = true
+			seen[no] = true
 		}
 		if err == nil && !seen[1] {
 			t.Error("page 1 is left out")

@@ -148,6 +148,7 @@ type brokenTarget struct{ applied, fails int }
 
 func (b *brokenTarget) spill(*pageSet) error { return nil }
 func (b *brokenTarget) abort()               {}
+func (b *brokenTarget) bare() bool           { return false }
 func (b *brokenTarget) apply(*pageSet, uint64, uint32) error {
 	if b.fails--; b.fails >= 0 {
 		return errNoDisk
@@ -162,7 +163,7 @@ func TestTheRestOfASpilledTransactionIsNotAppliedAlone(t *testing.T) {
 	const pages = batchPages + 10
 	page := make([]byte, 4096)
 	for n := range uint64(pages) {
-		if err := b.put(n, uint32(n+1), page); err != nil {
+		if err := b.put(n, uint32(n+2), page); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -68,10 +68,12 @@ type lieScene struct {
 	log    liar.Log
 	path   string
 	states [][]byte // the images of the log after each of its transactions
+
+	patience time.Duration // with a server that keeps silent
 }
 
 func newLieScene(t *testing.T, what string, log liar.Log) *lieScene {
-	s := &lieScene{t: t, what: what, log: log, p: liar.StartPrimary(t, log), path: filepath.Join(t.TempDir(), "replica.db")}
+	s := &lieScene{t: t, what: what, log: log, p: liar.StartPrimary(t, log), patience: 300 * time.Millisecond, path: filepath.Join(t.TempDir(), "replica.db")}
 	for _, n := range log.Commits() {
 		s.states = append(s.states, log.Image(n))
 	}
@@ -81,7 +83,7 @@ func newLieScene(t *testing.T, what string, log liar.Log) *lieScene {
 func (s *lieScene) open() *Replicator {
 	s.t.Helper()
 	r := open(s.t, Config{Path: s.path, Remote: Remote{URL: s.p.URL, AuthToken: lieToken}, Retries: NoRetries})
-	r.client.patience = 300 * time.Millisecond
+	r.client.patience = s.patience
 	return r
 }
 

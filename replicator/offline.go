@@ -139,7 +139,7 @@ func (s *session) applyArchive(ctx context.Context, f *os.File) error {
 	if err != nil {
 		return err
 	}
-	info, err := frames.VerifyArchive(src)
+	info, err := verifyArchive(ctx, src)
 	if err != nil {
 		return damagedFile(err)
 	}
@@ -154,6 +154,40 @@ func (s *session) applyArchive(ctx context.Context, f *os.File) error {
 		return damagedFile(err)
 	}
 	return s.eachSegment(ctx, a)
+}
+
+// verifyArchive reads a whole archive, as long as ctx lasts: a small one can hold
+// very many frames.
+func verifyArchive(ctx context.Context, src io.Reader) (frames.ArchiveInfo, error) {
+	a, err := frames.NewArchiveReader(src)
+	if err != nil {
+		return frames.ArchiveInfo{}, err
+	}
+	buf := make([]byte, frames.Size)
+	for {
+		if _, err := a.NextSegment(); errors.Is(err, io.EOF) {
+			return a.Info(), nil
+		} else if err != nil {
+			return frames.ArchiveInfo{}, err
+		}
+		if err := drain(ctx, func() error { _, err := a.NextFrame(buf); return err }); err != nil {
+			return frames.ArchiveInfo{}, err
+		}
+	}
+}
+
+// drain calls next until it says io.EOF, or ctx ends.
+func drain(ctx context.Context, next func() error) error {
+	for {
+		switch err := next(); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		}
+	}
 }
 
 // damagedFile marks an error about what a file holds; one of reading it is none.
@@ -241,7 +275,7 @@ func (s *session) applySnapshotFile(ctx context.Context, f *os.File) error {
 	if err != nil {
 		return err
 	}
-	head, err := verifySnapshot(src)
+	head, err := verifySnapshot(ctx, src)
 	if err != nil {
 		return damagedFile(err)
 	}
@@ -260,31 +294,11 @@ func (s *session) applySnapshotFile(ctx context.Context, f *os.File) error {
 }
 
 // verifySnapshot reads a whole snapshot file.
-func verifySnapshot(src io.Reader) (frames.SnapshotHeader, error) {
+func verifySnapshot(ctx context.Context, src io.Reader) (frames.SnapshotHeader, error) {
 	r, err := frames.NewSnapshotReader(src)
 	if err != nil {
 		return frames.SnapshotHeader{}, err
 	}
 	buf := make([]byte, frames.Size)
-	for {
-		if _, err := r.Next(buf); errors.Is(err, io.EOF) {
-			return r.Header(), nil
-		} else if err != nil {
-			return frames.SnapshotHeader{}, err
-		}
-	}
-}
-
-// pageBits is a set of page numbers: 32 KB for a database of a gigabyte.
-type pageBits []uint64
-
-// add puts no into the set and tells whether it is new.
-func (b *pageBits) add(no uint32) bool {
-	word, bit := int(no/64), uint64(1)<<(no%64)
-	if word >= len(*b) {
-		*b = append(*b, make([]uint64, word+1-len(*b)+64)...)
-	}
-	isNew := (*b)[word]&bit == 0
-	(*b)[word] |= bit
-	return isNew
+	return r.Header(), drain(ctx, func() error { _, err := r.Next(buf); return err })
 }

@@ -118,6 +118,9 @@ func decodeRecord(b []byte) (record, error) {
 	default:
 		r.foreign, r.inFlight = true, 0
 	}
+	if r.HasFrame && r.FrameNo > frames.MaxFrameNo {
+		return record{}, fmt.Errorf("%w: no log has a frame %d", ErrPositionFile, r.FrameNo)
+	}
 	if r.LogID.IsZero() && r.HasFrame {
 		return record{}, fmt.Errorf("%w: it has a frame number, but no log id", ErrPositionFile)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/floedb/floe/engine"
 	"github.com/floedb/floe/frames"
 )
 
@@ -31,6 +32,7 @@ type session struct {
 	builder  *builder
 	batch    batch
 	rebuild  bool // everything is fetched anew, over a database that exists
+	broken   bool // the database that exists cannot be read: a new one takes its place
 	retries  int  // of the call that has the turn, see Config.Retries
 
 	log    frames.LogID // whose frames are being received
@@ -103,12 +105,30 @@ func (s *session) load(ctx context.Context) error {
 	s.rec = at.rec
 	s.rebuild = at.database && !at.rec.HasFrame
 	s.setReceived(at.rec.Position)
-	s.proven, s.sumOK = false, false
+	s.proven, s.sumOK, s.broken = false, false, false
 	s.hold(at.rec.Position)
 	if !at.database {
 		return nil
 	}
-	return s.openApplier(ctx)
+	err = s.openApplier(ctx)
+	if unreadable(err) && s.ours() {
+		s.r.cfg.Logger.Warn("the database of the replica cannot be read, and is fetched anew", "path", s.r.cfg.Path, "err", err)
+		s.startOver()
+		return nil
+	}
+	return err
+}
+
+// ours tells whether a database that cannot be read is one that floe may replace. To
+// floe, one that libSQL's own client has encrypted is not readable either.
+func (s *session) ours() bool { return s.rec.proven && !s.rec.foreign }
+
+// startOver has a new database take the place of the one that cannot be read, as if
+// there were none.
+func (s *session) startOver() {
+	s.rec, s.rebuild, s.broken = record{}, false, true
+	s.setReceived(Position{})
+	s.hold(Position{})
 }
 
 // hold says that from now on this handle knows where the file is.
@@ -126,9 +146,15 @@ func (s *session) openApplier(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if a.pages == 0 && s.rec.HasFrame {
+		return errors.Join(fmt.Errorf("open database %s: %w: it is empty", s.r.cfg.Path, engine.NotADB), a.close())
+	}
 	s.applier = a
 	s.files = identify(s.r.cfg.Path)
-	s.batch = batch{to: a, floor: s.rec.floor()}
+	s.batch = batch{to: a, floor: s.rec.floor(), known: pageCount(a.pages)}
+	if s.rec.proven && !s.rec.foreign && s.rec.inFlight == 0 {
+		s.batch.applied = a.pages
+	}
 	return nil
 }
 
@@ -255,6 +281,7 @@ func (s *session) settle(ctx context.Context, err error) error {
 	flushErr := s.flush()
 	s.batch.reset()
 	s.r.unflushed.Store(false)
+	s.leaveUnreadable(errors.Join(err, flushErr))
 	s.batch.floor = s.rec.floor()
 	if flushErr == nil && s.builder != nil {
 		flushErr = s.place(ctx)
@@ -264,6 +291,15 @@ func (s *session) settle(ctx context.Context, err error) error {
 		err = flushErr
 	}
 	return err
+}
+
+// leaveUnreadable lets a database go in which SQLite has found damage that did not
+// come with what was applied: the next call opens it again, or begins anew.
+func (s *session) leaveUnreadable(err error) {
+	if s.applier == nil || !unreadable(err) || errors.Is(err, ErrCorrupt) {
+		return
+	}
+	_ = s.leaveApplier()
 }
 
 // resume ends what settle ended: with no new database under way, the next frame
@@ -380,6 +416,11 @@ func (s *session) createEmpty(ctx context.Context, id frames.LogID) error {
 		return err
 	}
 	s.rec, s.rebuild, s.existed = rec, true, true
+	if s.broken {
+		if err := removeDatabase(s.r.cfg.fs, s.r.cfg.Path); err != nil {
+			return err
+		}
+	}
 	if err := s.openApplier(ctx); err != nil {
 		return err
 	}

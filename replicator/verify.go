@@ -213,21 +213,39 @@ func (r *Replicator) readPrimary(ctx context.Context, ours *pageImage) (*pageIma
 
 // imageTaker makes an image of what a walk reads.
 type imageTaker struct {
-	img  *pageImage
-	seen pageBits // pages of the current snapshot
-	size uint32   // after it
+	img   *pageImage
+	known pageCount // pages that the database can have
+	seen  pageBits  // pages of the current snapshot
+	size  uint32    // after it
 }
 
-func (t *imageTaker) takeFrame(_ *frames.Chain, f frames.Frame) error {
-	t.img.set(f.PageNo(), f.Page())
-	if f.IsCommit() {
-		t.img.resize(f.SizeAfter())
+// set takes a page, if the database can have it.
+func (t *imageTaker) set(no uint32, page []byte) error {
+	t.known++
+	if err := t.known.checkPage(no); err != nil {
+		return err
 	}
+	t.img.set(no, page)
 	return nil
 }
 
+func (t *imageTaker) resize(size uint32) error {
+	if err := t.known.checkSize(size); err != nil {
+		return err
+	}
+	t.img.resize(size)
+	return nil
+}
+
+func (t *imageTaker) takeFrame(_ *frames.Chain, f frames.Frame) error {
+	if err := t.set(f.PageNo(), f.Page()); err != nil || !f.IsCommit() {
+		return err
+	}
+	return t.resize(f.SizeAfter())
+}
+
 func (t *imageTaker) beginSnapshot(uint64) error {
-	clear(t.seen)
+	t.seen = nil
 	return nil
 }
 
@@ -235,17 +253,14 @@ func (t *imageTaker) takeSnapshotFrame(f frames.Frame, last uint64) error {
 	if last > t.img.at.FrameNo {
 		return fmt.Errorf("%w: the replica is at frame %d, and the primary's log was compacted up to frame %d", ErrNotComparable, t.img.at.FrameNo, last)
 	}
-	if t.seen.add(f.PageNo()) { // what comes first is the newest
-		t.img.set(f.PageNo(), f.Page())
-	}
 	t.size = f.SizeAfter()
-	return nil
+	if !t.seen.add(f.PageNo()) {
+		return nil // what comes first is the newest
+	}
+	return t.set(f.PageNo(), f.Page())
 }
 
-func (t *imageTaker) endSnapshot() error {
-	t.img.resize(t.size)
-	return nil
-}
+func (t *imageTaker) endSnapshot() error { return t.resize(t.size) }
 
 func compareImages(ctx context.Context, path string, ours, theirs *pageImage) VerifyResult {
 	v := VerifyResult{Position: ours.at, Pages: uint32(len(ours.hashes)), PrimaryPages: uint32(len(theirs.hashes))}

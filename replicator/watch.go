@@ -66,7 +66,7 @@ func (r *Replicator) followAlone(ctx context.Context, until *uint64) error {
 			// A server that shuts down forgets its namespaces before it ends.
 			missing++
 			err = errors.New(err.Error())
-		case errors.Is(err, ErrNotLibSQL) && r.client.greeted():
+		case errors.Is(err, ErrNotLibSQL) && !errors.Is(err, ErrRefused) && r.client.greeted():
 			// It was a libSQL server once: something between is being changed.
 			err = errors.New(err.Error())
 		case errors.Is(err, errNeedSnapshot), errors.Is(err, errNoHello), errors.Is(err, errLogChanged):
