@@ -243,7 +243,19 @@ func openConn(path string, flags engine.OpenFlags, release func(*Conn)) (*Conn, 
 	if err != nil {
 		return nil, wrapPath("open", path, err)
 	}
+	if err := ec.SetAttachRule(replicasAreRead); err != nil {
+		return nil, errors.Join(wrapPath("open", path, err), ec.Close())
+	}
 	return &Conn{Conn: ec, release: release}, nil
+}
+
+// replicasAreRead keeps a replica that is attached from being written to.
+func replicasAreRead(path string) error {
+	role, err := replicator.RoleOf(path)
+	if err == nil && role == replicator.RoleReplica {
+		err = ErrIsReplica
+	}
+	return wrapPath("attach", path, err)
 }
 
 // literalPath is a path that SQLite takes literally, although it takes URIs: those that ATTACH may name.

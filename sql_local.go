@@ -108,7 +108,8 @@ func (f *localFile) open(ctx context.Context) (backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.reads != "" {
+	err = ec.SetAttachRule(replicasAreRead)
+	if err == nil && f.reads != "" {
 		err = guardReplica(ec, f.reads)
 	}
 	if err == nil {

@@ -32,6 +32,7 @@ type Conn struct {
 	collations collations
 	extensions extensions
 	hooks      hookSet
+	attach     attachRule
 	blobWrite  blobWrite // what is being written through an open blob
 
 	busy       busyWait

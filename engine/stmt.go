@@ -272,6 +272,9 @@ func (s *Stmt) endWatch() {
 
 // end finishes an execution whose last step returned rc. cause is the error of a context that has ended.
 func (s *Stmt) end(rc int32, cause error) error {
+	if s.c.attach.ask != nil {
+		s.c.followAttached()
+	}
 	interrupted := s.c.busy.takeInterrupted()
 	if rc == sqlite3.SQLITE_DONE && s.c.failure == nil {
 		s.c.followTx(nil)
@@ -287,6 +290,9 @@ func (s *Stmt) end(rc int32, cause error) error {
 		s.reset()
 	}
 	err := s.c.endedError("step", s.sql, rc, cmp.Or(cause, interrupted))
+	if err.Code == ReadOnly && err.cause == nil {
+		err.cause = s.c.whyReadOnly()
+	}
 	s.reset()
 	s.c.failure = nil // of a callback that was told about the reset: the statement has its error
 	s.c.distrustCache(err.Code)
