@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -13,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/floedb/floe"
+	"github.com/floedb/floe/internal/files"
 )
 
 // pullReport is the JSON of `floe pull`.
@@ -47,7 +50,8 @@ machine that the network does not reach: its log, or the part of it from one
 frame on. Where the log no longer reaches back, the server's snapshots take its
 place. No database is made; "floe apply" makes or moves on a replica with it.
 
-FILE appears when it is complete and on disk. A replica at frame N needs an
+FILE appears when it is complete and on disk; until then it is FILE.tmp, which the
+next pull removes should this one be killed. A replica at frame N needs an
 archive that was pulled with --since N+1 or less.`,
 		Example: `  floe pull all.frames --from libsql://db.example.com
   floe pull news.frames --from libsql://db.example.com --since 1200`,
@@ -111,13 +115,17 @@ func pullInto(ctx context.Context, f *os.File, from remote, since uint64, b *bar
 	}
 }
 
-// writeWhole makes the file name with what write writes, all of it or none, and
-// durably. It returns the file's size in bytes.
+// writeWhole makes the file that name leads to with what write writes, all of it or
+// none, and durably. It returns the file's size in bytes. What a process that was
+// killed left beside it is removed.
 func writeWhole(name string, write func(*os.File) error) (size int64, err error) {
-	if info, err := os.Stat(name); err == nil && info.IsDir() {
-		return 0, fmt.Errorf("%s is a directory", name)
+	if name, err = files.Real(name); err != nil {
+		return 0, err
 	}
-	f, err := os.Create(name + ".tmp")
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return 0, fmt.Errorf("%s is not a file that can be replaced", name)
+	}
+	f, err := createAnew(name+unfinished, name)
 	if err != nil {
 		return 0, err
 	}
@@ -125,8 +133,13 @@ func writeWhole(name string, write func(*os.File) error) (size int64, err error)
 	if err == nil {
 		err = f.Sync()
 	}
-	if info, statErr := f.Stat(); statErr == nil {
-		size = info.Size()
+	info, statErr := f.Stat()
+	if err == nil {
+		err = statErr
+	}
+	if !isStill(info, f.Name()) {
+		// Nothing of it has a name any more.
+		return 0, errors.Join(cmp.Or(err, fmt.Errorf("%s: another process is writing this file", name)), f.Close())
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = os.Rename(f.Name(), name)
@@ -134,7 +147,28 @@ func writeWhole(name string, write func(*os.File) error) (size int64, err error)
 	if err != nil {
 		return 0, errors.Join(err, os.Remove(f.Name()))
 	}
-	return size, syncFolder(filepath.Dir(name))
+	return info.Size(), syncFolder(filepath.Dir(name))
+}
+
+// unfinished, behind a file's name, is that of the file while it is written.
+const unfinished = ".tmp"
+
+// createAnew makes a file with the mode of the one called like, in the place of what
+// has its name, be it a link.
+func createAnew(name, like string) (*os.File, error) {
+	if info, err := os.Lstat(name); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s is a directory", name)
+	}
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return files.Open(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, like)
+}
+
+// isStill tells whether name still is that of a file.
+func isStill(file fs.FileInfo, name string) bool {
+	now, err := os.Lstat(name)
+	return err == nil && file != nil && os.SameFile(file, now)
 }
 
 // syncFolder makes the names in a folder durable. Windows has no such call: NTFS

@@ -2,6 +2,7 @@ package shell
 
 import (
 	"bufio"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -9,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/floedb/floe/internal/files"
 )
 
 const (
@@ -137,11 +140,21 @@ func (h *history) isSecret(line string) bool {
 
 // rewrite leaves the lines in the file that are kept.
 func (h *history) rewrite() {
-	tmp := h.file + ".tmp"
-	if os.WriteFile(tmp, []byte(strings.Join(h.lines, "\n")+"\n"), 0o600) != nil {
+	file, err := files.Real(h.file) // which may be kept elsewhere
+	if err != nil {
 		return
 	}
-	if os.Rename(tmp, h.file) != nil {
+	tmp := file + ".tmp"
+	_ = os.Remove(tmp) // what a killed process left; nothing here follows a link
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return
+	}
+	_, err = f.WriteString(strings.Join(h.lines, "\n") + "\n")
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(tmp, file)
+	}
+	if err != nil {
 		_ = os.Remove(tmp)
 	}
 }
