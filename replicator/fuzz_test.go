@@ -274,6 +274,9 @@ func (m *applyModel) step(op, arg byte) {
 		mayWork = true
 	case 1:
 		fs, mayWork = fs[:max(0, len(fs)-1)], false
+		if n := len(fs); n > 0 && fs[n-1].IsCommit() {
+			return // what is cut off was a whole transaction
+		}
 	case 2:
 		fs, mayWork = m.from(m.have+1, 2), false
 	case 3:
