@@ -9,6 +9,7 @@ import (
 
 	"github.com/floedb/floe/cmd/floe/internal/session"
 	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/internal/sqltext"
 )
 
 // dump writes a script that makes the database anew. It is read by the sqlite3 shell as well as by this one.
@@ -22,6 +23,10 @@ type dumper struct {
 	w       io.Writer
 	pattern string // of the tables, for LIKE
 	whole   bool   // all of the database
+
+	virtual, foreign []schemaEntry // virtual tables whose module is here, and those whose module is not
+	shadows          []shadow      // of those that are here
+	counts           bool          // there is a table with AUTOINCREMENT
 }
 
 // schemaEntry is a row of sqlite_schema.
@@ -58,9 +63,13 @@ func (d *dumper) commit(ctx context.Context) error {
 }
 
 // extras writes what does not run everywhere, behind the rest so that the rest is kept: the vector indexes of libSQL,
-// which SQLite does not have; and the application's number and the statistics of ANALYZE, which a libSQL server refuses.
+// which SQLite does not have; virtual tables of modules that are not everywhere; and the application's number and the
+// statistics of ANALYZE, which a libSQL server refuses.
 func (d *dumper) extras(ctx context.Context) error {
 	if err := d.statements(ctx, isVectorIndex+" AND tbl_name LIKE ? ORDER BY rowid", d.pattern); err != nil {
+		return err
+	}
+	if err := d.foreignTables(); err != nil {
 		return err
 	}
 	if err := d.setting(ctx, "application_id"); err != nil || !d.whole {
@@ -116,28 +125,20 @@ func (d *dumper) entries(ctx context.Context, where string, args ...any) (list [
 
 // tables writes tables with their rows: first the virtual ones, each with its shadows behind it.
 func (d *dumper) tables(ctx context.Context) error {
-	virtual, err := d.entries(ctx, "type = 'table' AND name LIKE ? AND sql LIKE 'CREATE VIRTUAL TABLE%' ORDER BY rowid", d.pattern)
-	if err != nil {
+	if err := d.findVirtual(ctx); err != nil {
 		return err
 	}
-	shadows, err := d.shadows(ctx)
-	if err != nil {
-		return err
-	}
-	for _, e := range virtual {
-		if err := d.virtualTable(ctx, e, shadows); err != nil {
+	for _, e := range d.virtual {
+		if err := d.virtualTable(ctx, e); err != nil {
 			return fmt.Errorf("table %s: %w", e.name, err)
 		}
 	}
-	others, err := d.entries(ctx, `type = 'table' AND name LIKE ? AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
-		AND sql NOT LIKE 'CREATE VIRTUAL TABLE%' AND NOT `+ofVectorIndex+` ORDER BY rowid`, d.pattern)
+	others, err := d.ordinaryTables(ctx)
 	if err != nil {
 		return err
 	}
 	for _, e := range others {
-		if slices.ContainsFunc(shadows, func(s shadow) bool { return s.name == e.name }) {
-			continue
-		}
+		d.counts = d.counts || hasAutoincrement(e.sql)
 		d.line(terminated(e.sql))
 		if err := d.rows(ctx, e.name); err != nil {
 			return fmt.Errorf("table %s: %w", e.name, err)
@@ -146,65 +147,51 @@ func (d *dumper) tables(ctx context.Context) error {
 	return nil
 }
 
-// shadow is a table that a virtual table keeps its data in.
-type shadow struct{ name, owner string }
-
-// shadows gives the shadows of all virtual tables. The name of one begins with that of its owner.
-func (d *dumper) shadows(ctx context.Context) (list []shadow, err error) {
-	err = d.query(ctx, `SELECT s.name, v.name FROM pragma_table_list AS s, pragma_table_list AS v
-		WHERE s.schema = 'main' AND s.type = 'shadow' AND v.schema = 'main' AND v.type = 'virtual'
-		AND substr(s.name, 1, length(v.name) + 1) = v.name || '_' COLLATE NOCASE
-		ORDER BY s.name, length(v.name)`, func(row []any) error {
-		s := shadow{}
-		s.name, _ = row[0].(string)
-		s.owner, _ = row[1].(string)
-		if n := len(list); n > 0 && list[n-1].name == s.name {
-			list = list[:n-1] // the longer name is the owner's
-		}
-		list = append(list, s)
-		return nil
-	})
-	return list, err
+// ordinaryTables gives the tables that are not virtual, nor a part of a virtual one that makes it.
+func (d *dumper) ordinaryTables(ctx context.Context) ([]schemaEntry, error) {
+	list, err := d.entries(ctx, `type = 'table' AND (name LIKE ? OR EXISTS (SELECT 1 FROM json_each(?) WHERE
+		substr(name, 1, length(value) + 1) = value || '_' COLLATE NOCASE)) AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
+		AND sql NOT LIKE 'CREATE VIRTUAL TABLE%' AND NOT `+ofVectorIndex+` ORDER BY rowid`, d.pattern, d.foreignNames())
+	return slices.DeleteFunc(list, func(e schemaEntry) bool {
+		return slices.ContainsFunc(d.shadows, func(s shadow) bool { return s.name == e.name })
+	}), err
 }
 
-// virtualTable writes a virtual table. The modules of SQLite make its shadows when it is made, and read them when it is
-// first used: rows that are put there in between are taken for their own. To enter the virtual table into the schema by
-// hand, as the sqlite3 shell does, is what servers refuse.
-func (d *dumper) virtualTable(ctx context.Context, e schemaEntry, shadows []shadow) error {
-	d.line(terminated(e.sql))
-	for _, s := range shadows {
-		if s.owner != e.name {
-			continue
-		}
-		d.line("DELETE FROM " + engine.QuoteName(s.name) + ";")
-		if err := d.rows(ctx, s.name); err != nil {
-			return err
+// hasAutoincrement tells whether a table counts in sqlite_sequence.
+func hasAutoincrement(sql string) bool {
+	for token := range sqltext.Tokens(sql) {
+		if strings.EqualFold(token, "AUTOINCREMENT") {
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
-// column is a column of a table that takes values.
+// column is a column of a table.
 type column struct {
 	name      string
 	isInteger bool // its declared type is INTEGER
 	pk        int64
+	generated bool // it takes no values
 }
 
 // rows writes an INSERT for each row of a table.
 func (d *dumper) rows(ctx context.Context, table string) error {
-	columns, generated, err := d.columns(ctx, table)
-	if err != nil || len(columns) == 0 {
+	columns, err := d.columns(ctx, table)
+	if err != nil {
 		return err
-	}
-	names := make([]string, len(columns))
-	for i, c := range columns {
-		names[i] = engine.QuoteName(c.name)
 	}
 	rowid, order, err := d.rowid(ctx, table, columns)
 	if err != nil {
 		return err
 	}
+	var names []string
+	for _, c := range columns {
+		if !c.generated {
+			names = append(names, engine.QuoteName(c.name))
+		}
+	}
+	generated := len(names) < len(columns)
 	selected := names
 	into := engine.QuoteName(table)
 	if rowid != "" {
@@ -216,6 +203,8 @@ func (d *dumper) rows(ctx context.Context, table string) error {
 	sql := "SELECT " + strings.Join(selected, ",") + " FROM " + engine.QuoteName(table)
 	if order != "" {
 		sql += " ORDER BY " + order
+	} else {
+		sql += " NOT INDEXED" // in the order of the rows
 	}
 	return d.query(ctx, sql, func(row []any) error { return d.insert(into, row) })
 }
@@ -233,22 +222,18 @@ func (d *dumper) insert(into string, row []any) error {
 	return d.line(b.String())
 }
 
-// columns gives the columns that take values, and whether there are others, which are generated.
-func (d *dumper) columns(ctx context.Context, table string) (list []column, generated bool, err error) {
+func (d *dumper) columns(ctx context.Context, table string) (list []column, err error) {
 	err = d.query(ctx, "SELECT name, type, pk, hidden FROM pragma_table_xinfo(?)", func(row []any) error {
 		c := column{}
 		c.name, _ = row[0].(string)
 		declared, _ := row[1].(string)
 		c.isInteger = strings.EqualFold(declared, "INTEGER")
 		c.pk, _ = row[2].(int64)
-		if hidden, _ := row[3].(int64); hidden != 0 {
-			generated = true
-			return nil
-		}
+		c.generated = row[3] != int64(0)
 		list = append(list, c)
 		return nil
 	}, table)
-	return list, generated, err
+	return list, err
 }
 
 // rowid tells how rows are put in order, and the name of the rowid when it has to be written: when there is one, no
@@ -314,11 +299,11 @@ func isRowidColumn(columns []column, keyIndex bool) bool {
 	return keys == 1 && integer && !keyIndex
 }
 
-// sequence writes how far AUTOINCREMENT has counted.
+// sequence writes how far AUTOINCREMENT has counted. A database that had such a table once still has a sqlite_sequence,
+// which the script cannot make.
 func (d *dumper) sequence(ctx context.Context) error {
-	list, err := d.entries(ctx, "name = 'sqlite_sequence'")
-	if err != nil || len(list) == 0 {
-		return err
+	if !d.counts {
+		return nil
 	}
 	if d.whole {
 		d.line("DELETE FROM sqlite_sequence;")
