@@ -131,7 +131,7 @@ func checkWidth(row []hrana.Value, cols int) error {
 func sizeOf(row []hrana.Value) int {
 	n := 24
 	for i := range row {
-		n += 40 + len(row[i].Text()) + len(row[i].Blob())
+		n += 24 + len(row[i].Text()) + len(row[i].Blob())
 	}
 	return n
 }

@@ -65,10 +65,20 @@ func sampleEntries() []CursorEntry {
 	}
 }
 
+// sampleCols are as many columns as there are values.
+func sampleCols() []Col {
+	cols := make([]Col, len(allValues))
+	for i := range cols {
+		cols[i] = Col{Name: fmt.Sprintf("c%d", i), Decltype: "TEXT"}
+	}
+	cols[1] = Col{Name: "b"}
+	return cols
+}
+
 // sampleResponses are responses to sampleRequests. In Protobuf, a batch has no replication index.
 func sampleResponses(enc Encoding) []Response {
 	result := StmtResult{
-		Cols: []Col{{"a", "TEXT"}, {"b", ""}}, Rows: [][]Value{allValues, {}}, RowsAffected: 7,
+		Cols: sampleCols(), Rows: [][]Value{allValues, allValues}, RowsAffected: 7,
 		LastInsertRowID: -9, HasLastInsertRowID: true, ReplicationIndex: FrameIndex(math.MaxUint64), RowsRead: 1,
 		RowsWritten: 2, DurationMS: 0.25,
 	}

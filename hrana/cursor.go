@@ -82,6 +82,10 @@ func (c *Cursor) NextRow() bool {
 	for c.inStep && c.read() {
 		switch c.entry.Kind {
 		case EntryRow:
+			if n := len(c.entry.Row); n != len(c.cols) || n == 0 {
+				c.fail(fmt.Errorf("%w: a row of %d values for %d columns", ErrMalformed, n, len(c.cols)))
+				return false
+			}
 			return true
 		case EntryStepEnd:
 			c.inStep = false
@@ -150,8 +154,8 @@ func (c *Cursor) Step() int { return c.step }
 // Cols gives the columns of the step. The slice is the caller's.
 func (c *Cursor) Cols() []Col { return c.cols }
 
-// Row gives the row that [Cursor.NextRow] went to, as long as the server sent it: see [StmtResult]. The slice is good until the next call; its values are the
-// caller's.
+// Row gives the row that [Cursor.NextRow] went to, with a value for each column. The slice is good until the next call;
+// its values are the caller's.
 func (c *Cursor) Row() []Value { return c.entry.Row }
 
 // StepErr gives the error of the step, an [*Error], once [Cursor.NextRow] was false.
@@ -222,35 +226,49 @@ func (c *Cursor) Close() error {
 
 // batchEntries gives a whole result piece by piece.
 type batchEntries struct {
-	list []CursorEntry
-}
-
-func newBatchEntries(r *BatchResult) *batchEntries {
-	var list []CursorEntry
-	for i, s := range r.Steps {
-		step := uint32(i)
-		switch {
-		case s.Error != nil:
-			list = append(list, CursorEntry{Kind: EntryStepError, Step: step, Error: s.Error})
-		case s.Result != nil:
-			list = append(list, CursorEntry{Kind: EntryStepBegin, Step: step, Cols: s.Result.Cols})
-			for _, row := range s.Result.Rows {
-				list = append(list, CursorEntry{Kind: EntryRow, Row: row})
-			}
-			list = append(list, CursorEntry{Kind: EntryStepEnd, RowsAffected: s.Result.RowsAffected,
-				LastInsertRowID: s.Result.LastInsertRowID, HasLastInsertRowID: s.Result.HasLastInsertRowID})
-		}
-	}
-	list = append(list, CursorEntry{Kind: EntryReplicationIndex, ReplicationIndex: r.ReplicationIndex})
-	return &batchEntries{list: list}
+	res   *BatchResult
+	step  int  // the next one
+	begun bool // of which the beginning was given
+	row   int  // the next one
+	ended bool
 }
 
 func (b *batchEntries) next(e *CursorEntry) error {
-	if len(b.list) == 0 {
+	for ; b.step < len(b.res.Steps); b.step++ {
+		s := b.res.Steps[b.step]
+		switch {
+		case s.Error != nil:
+			*e = CursorEntry{Kind: EntryStepError, Step: uint32(b.step), Error: s.Error}
+			b.step++
+			return nil
+		case s.Result != nil:
+			b.piece(e, s.Result)
+			return nil
+		}
+	}
+	if b.ended {
 		return io.EOF
 	}
-	*e, b.list = b.list[0], b.list[1:]
+	b.ended = true
+	*e = CursorEntry{Kind: EntryReplicationIndex, ReplicationIndex: b.res.ReplicationIndex}
 	return nil
+}
+
+// piece gives the next piece of the result of a step.
+func (b *batchEntries) piece(e *CursorEntry, r *StmtResult) {
+	switch {
+	case !b.begun:
+		*e = CursorEntry{Kind: EntryStepBegin, Step: uint32(b.step), Cols: r.Cols}
+		b.begun, b.row = true, 0
+	case b.row < len(r.Rows):
+		*e = CursorEntry{Kind: EntryRow, Row: r.Rows[b.row]}
+		b.row++
+	default:
+		*e = CursorEntry{Kind: EntryStepEnd, RowsAffected: r.RowsAffected, LastInsertRowID: r.LastInsertRowID,
+			HasLastInsertRowID: r.HasLastInsertRowID}
+		b.begun = false
+		b.step++
+	}
 }
 
 func (b *batchEntries) close() error { return nil }

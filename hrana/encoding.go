@@ -1,6 +1,7 @@
 package hrana
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"unicode/utf8"
@@ -12,7 +13,8 @@ import (
 // The Append methods append to dst and return it, with an error that wraps [ErrNotEncodable] for what the encoding
 // cannot say. The Parse methods refuse bytes that are not the message, with an error that wraps [ErrMalformed];
 // fields they do not know are ignored, variants they do not know are an error. What they return does not alias the
-// bytes, and its size is bounded by a multiple of theirs.
+// bytes, and takes no more than twelve times their memory, and 256 KiB on top: a message that would take more is refused
+// with an error that wraps [ErrTooLarge]. The rows of a result have as many values as it has columns.
 type Encoding uint8
 
 // The encodings. Version 2 of the protocol has JSON only.
@@ -63,11 +65,19 @@ type envelope struct {
 	tag      RequestKind // of response, where the encoding says it outside of it
 }
 
-func (e Encoding) codec() codec {
+func (e Encoding) codec() codec { return e.reading(nil) }
+
+// reading is the codec for one message, which m watches over.
+func (e Encoding) reading(m *meter) codec {
 	if e == JSON {
-		return jsonCodec{}
+		return jsonCodec{m}
 	}
-	return protobufCodec{}
+	return protobufCodec{m}
+}
+
+// readingAll is the codec for one message that nobody waits for.
+func (e Encoding) readingAll(b []byte) codec {
+	return e.reading(newMeter(context.Background(), len(b)))
 }
 
 // AppendPipelineRequest appends the body of a pipeline request.
@@ -78,7 +88,7 @@ func (e Encoding) AppendPipelineRequest(dst []byte, r *PipelineRequest) ([]byte,
 
 // ParsePipelineRequest reads what [Encoding.AppendPipelineRequest] wrote.
 func (e Encoding) ParsePipelineRequest(b []byte) (PipelineRequest, error) {
-	r, err := e.codec().parsePipelineRequest(b)
+	r, err := e.readingAll(b).parsePipelineRequest(b)
 	return r, wrap("parse pipeline request", err)
 }
 
@@ -91,7 +101,12 @@ func (e Encoding) AppendPipelineResponse(dst []byte, r *PipelineResponse) ([]byt
 // ParsePipelineResponse reads what [Encoding.AppendPipelineResponse] wrote, the answer to requests. An answer with
 // another number of results than there are requests, or with one of another kind, is refused.
 func (e Encoding) ParsePipelineResponse(b []byte, requests []Request) (PipelineResponse, error) {
-	r, err := e.codec().parsePipelineResponse(b, requests)
+	return e.pipelineResponse(context.Background(), b, requests)
+}
+
+// pipelineResponse is [Encoding.ParsePipelineResponse] that ends with a context.
+func (e Encoding) pipelineResponse(ctx context.Context, b []byte, requests []Request) (PipelineResponse, error) {
+	r, err := e.reading(newMeter(ctx, len(b))).parsePipelineResponse(b, requests)
 	if err == nil && len(r.Results) != len(requests) {
 		err = fmt.Errorf("%w: %d results for %d requests", ErrMalformed, len(r.Results), len(requests))
 	}
@@ -106,7 +121,7 @@ func (e Encoding) AppendCursorRequest(dst []byte, r *CursorRequest) ([]byte, err
 
 // ParseCursorRequest reads what [Encoding.AppendCursorRequest] wrote.
 func (e Encoding) ParseCursorRequest(b []byte) (CursorRequest, error) {
-	r, err := e.codec().parseCursorRequest(b)
+	r, err := e.readingAll(b).parseCursorRequest(b)
 	return r, wrap("parse cursor request", err)
 }
 
@@ -119,7 +134,7 @@ func (e Encoding) AppendCursorResponse(dst []byte, r CursorResponse) ([]byte, er
 
 // ParseCursorResponse reads what [Encoding.AppendCursorResponse] wrote.
 func (e Encoding) ParseCursorResponse(b []byte) (CursorResponse, error) {
-	r, err := e.codec().parseCursorResponse(b)
+	r, err := e.readingAll(b).parseCursorResponse(b)
 	return r, wrap("parse cursor response", err)
 }
 
@@ -131,7 +146,7 @@ func (e Encoding) AppendCursorEntry(dst []byte, entry *CursorEntry) ([]byte, err
 
 // ParseCursorEntry reads what [Encoding.AppendCursorEntry] wrote into entry, whose slices it uses again.
 func (e Encoding) ParseCursorEntry(b []byte, entry *CursorEntry) error {
-	return wrap("parse cursor entry", e.codec().parseCursorEntry(b, entry))
+	return wrap("parse cursor entry", e.readingAll(b).parseCursorEntry(b, entry))
 }
 
 // AppendError appends an error, which is the body of an HTTP answer that is one.
@@ -142,7 +157,7 @@ func (e Encoding) AppendError(dst []byte, err *Error) ([]byte, error) {
 
 // ParseError reads what [Encoding.AppendError] wrote.
 func (e Encoding) ParseError(b []byte) (*Error, error) {
-	answered, err := e.codec().parseError(b)
+	answered, err := e.readingAll(b).parseError(b)
 	return answered, wrap("parse error", err)
 }
 
@@ -154,7 +169,7 @@ func (e Encoding) AppendClientMsg(dst []byte, m *ClientMsg) ([]byte, error) {
 
 // ParseClientMsg reads what [Encoding.AppendClientMsg] wrote.
 func (e Encoding) ParseClientMsg(b []byte) (ClientMsg, error) {
-	m, err := e.codec().parseClientMsg(b)
+	m, err := e.readingAll(b).parseClientMsg(b)
 	return m, wrap("parse client message", err)
 }
 
@@ -167,7 +182,7 @@ func (e Encoding) AppendServerMsg(dst []byte, m *ServerMsg) ([]byte, error) {
 // ParseServerMsg reads what [Encoding.AppendServerMsg] wrote. request gives the request of an id, nil when there is
 // none, which makes a response with that id an error.
 func (e Encoding) ParseServerMsg(b []byte, request func(id int32) *Request) (ServerMsg, error) {
-	m, err := parseServerMsg(e.codec(), b, request)
+	m, err := parseServerMsg(e.readingAll(b), b, request)
 	return m, wrap("parse server message", err)
 }
 

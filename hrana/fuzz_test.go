@@ -2,7 +2,10 @@ package hrana
 
 import (
 	"bytes"
+	"encoding/json"
+	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // stable tells whether what parse reads comes out of encode the same each time it is written and read again. parse
@@ -148,5 +151,30 @@ func FuzzParseServerMsg(f *testing.F) {
 			}
 			return func() ([]byte, error) { return enc.AppendServerMsg(nil, &m) }
 		})
+	})
+}
+
+// FuzzReadJSON compares what is read, and passed over, with encoding/json.
+func FuzzReadJSON(f *testing.F) {
+	for _, text := range []string{
+		`"a\u00e9\ud83d\ude00\ud83dx\/\"\n"`, `[1,-0.5e+3,true,false,null,{"a":[]}]`, ` "x" `, `{"a":1,"a":2}`, `01`, `"\x"`, `[1,]`, "\"\t\"",
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r := newReader(nil, b)
+		r.skip()
+		err := r.end()
+		if json.Valid(b) && utf8.Valid(b) && err != nil && !strings.Contains(err.Error(), "nested") {
+			t.Fatalf("%q is refused: %v", b, err)
+		}
+		var want string
+		if json.Unmarshal(b, &want) != nil || !utf8.Valid(b) {
+			return
+		}
+		r = newReader(nil, b)
+		if got := r.string(); got != want || r.end() != nil {
+			t.Fatalf("%q is %q, %v; want %q", b, got, r.err, want)
+		}
 	})
 }

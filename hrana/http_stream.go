@@ -75,11 +75,11 @@ func (s *httpStream) do(ctx context.Context, r *Request) (*Response, error) {
 	}
 	defer a.close()
 	buf := buffers.Get().(*bytes.Buffer)
-	defer buffers.Put(buf)
+	defer putBuffer(buf)
 	if err := readAll(buf, a.body, s.transport.cfg.maxMessage); err != nil {
 		return nil, s.lose(fmt.Errorf("read the answer: %w", err))
 	}
-	res, err := enc.ParsePipelineResponse(buf.Bytes(), requests)
+	res, err := enc.pipelineResponse(ctx, buf.Bytes(), requests)
 	if err != nil {
 		return nil, s.lose(err)
 	}
@@ -90,6 +90,15 @@ func (s *httpStream) do(ctx context.Context, r *Request) (*Response, error) {
 
 // buffers hold whole answers, of which no decoder keeps anything.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxKept is the largest buffer that is kept for later answers.
+const maxKept = 1 << 20
+
+func putBuffer(buf *bytes.Buffer) {
+	if buf.Cap() <= maxKept {
+		buffers.Put(buf)
+	}
+}
 
 func readAll(buf *bytes.Buffer, r io.Reader, limit int64) error {
 	buf.Reset()
@@ -223,7 +232,7 @@ func (s *httpStream) cursor(ctx context.Context, b *Batch) (entries, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &httpEntries{stream: s, answer: a, encoding: enc, r: bufio.NewReaderSize(a.body, 64<<10)}
+	e := &httpEntries{ctx: ctx, stream: s, answer: a, encoding: enc, r: bufio.NewReaderSize(a.body, 64<<10)}
 	head, err := e.head()
 	if err != nil {
 		a.close()
@@ -236,11 +245,13 @@ func (s *httpStream) cursor(ctx context.Context, b *Batch) (entries, error) {
 
 // httpEntries reads the entries of a cursor: lines of JSON, or messages of Protobuf with their length before them.
 type httpEntries struct {
+	ctx      context.Context // of the cursor
 	stream   *httpStream
 	answer   *answer
 	encoding Encoding
 	r        *bufio.Reader
 	buf      []byte
+	m        meter
 }
 
 func (e *httpEntries) head() (CursorResponse, error) {
@@ -259,9 +270,10 @@ func (e *httpEntries) next(entry *CursorEntry) error {
 	if err != nil {
 		return err
 	}
-	err = e.encoding.ParseCursorEntry(b, entry)
+	e.m.begin(e.ctx, len(b))
+	err = e.encoding.reading(&e.m).parseCursorEntry(b, entry)
 	withoutToken(entry.Error, e.answer.token)
-	return err
+	return wrap("parse cursor entry", err)
 }
 
 // Bounds of what is read of a result that nobody wants, for its connection to be of use again.

@@ -1,247 +1,198 @@
 package hrana
 
 import (
-	"bytes"
-	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
-	"strings"
 )
 
-// The structures that encoding/json fills. Each has the fields of all variants that its type can name.
-type (
-	jsonPipelineResponse struct {
-		Baton   string       `json:"baton"`
-		BaseURL string       `json:"base_url"`
-		Results []jsonResult `json:"results"`
-	}
-	jsonResult struct {
-		Type     string        `json:"type"`
-		Response *jsonResponse `json:"response"`
-		Error    *jsonError    `json:"error"`
-	}
-	jsonResponse struct {
-		Type       string          `json:"type"`
-		Result     json.RawMessage `json:"result"`
-		Autocommit bool            `json:"is_autocommit"`
-		Entries    []jsonEntry     `json:"entries"`
-		Done       bool            `json:"done"`
-	}
-	// jsonError is the error of the protocol, or that of libSQL's HTTP server: {"error": "message"}.
-	jsonError struct {
-		Message string `json:"message"`
-		Code    string `json:"code"`
-		Error   string `json:"error"`
-	}
-	jsonCol struct {
-		Name     string `json:"name"`
-		Decltype string `json:"decltype"`
-	}
-	jsonStmtResult struct {
-		Cols             []jsonCol     `json:"cols"`
-		Rows             [][]jsonValue `json:"rows"`
-		RowsAffected     uint64        `json:"affected_row_count"`
-		LastInsertRowID  *jsonInt64    `json:"last_insert_rowid"`
-		ReplicationIndex jsonIndex     `json:"replication_index"`
-		RowsRead         uint64        `json:"rows_read"`
-		RowsWritten      uint64        `json:"rows_written"`
-		DurationMS       float64       `json:"query_duration_ms"`
-	}
-	jsonBatchResult struct {
-		StepResults      []*jsonStmtResult `json:"step_results"`
-		StepErrors       []*jsonError      `json:"step_errors"`
-		ReplicationIndex jsonIndex         `json:"replication_index"`
-	}
-	jsonDescribeResult struct {
-		Params     []jsonCol `json:"params"`
-		Cols       []jsonCol `json:"cols"`
-		IsExplain  bool      `json:"is_explain"`
-		IsReadOnly bool      `json:"is_readonly"`
-	}
-	jsonEntry struct {
-		Type             string      `json:"type"`
-		Step             uint32      `json:"step"`
-		Cols             []jsonCol   `json:"cols"`
-		Row              []jsonValue `json:"row"`
-		RowsAffected     uint64      `json:"affected_row_count"`
-		LastInsertRowID  *jsonInt64  `json:"last_insert_rowid"`
-		Error            *jsonError  `json:"error"`
-		ReplicationIndex jsonIndex   `json:"replication_index"`
-	}
-	jsonServerMsg struct {
-		Type     string          `json:"type"`
-		ID       *int32          `json:"request_id"`
-		Response json.RawMessage `json:"response"`
-		Error    *jsonError      `json:"error"`
-	}
-)
+// What a client reads.
 
-// jsonIndex is a replication index: text or a number, or null.
-type jsonIndex Index
+func (c jsonCodec) parseError(b []byte) (*Error, error) {
+	r := newReader(c.m, b)
+	e := r.error()
+	if err := r.end(); err != nil {
+		return nil, err
+	}
+	if e == nil || *e == (Error{}) {
+		return nil, missing("message")
+	}
+	return e, nil
+}
 
-func (i *jsonIndex) UnmarshalJSON(b []byte) error {
-	if string(b) == "null" {
+// error reads an error of the protocol, or that of libSQL's HTTP server: {"error": "message"}. It is nil for null.
+func (r *reader) error() (e *Error) {
+	if r.word("null") {
 		return nil
 	}
-	n, err := strconv.ParseUint(strings.Trim(string(b), `"`), 10, 64)
-	*i = jsonIndex(FrameIndex(n))
-	return err
-}
-
-// jsonInt64 is an integer as text, and accepted as a number.
-type jsonInt64 int64
-
-func (i *jsonInt64) UnmarshalJSON(b []byte) error {
-	n, err := strconv.ParseInt(strings.Trim(string(b), `"`), 10, 64)
-	*i = jsonInt64(n)
-	return err
-}
-
-// jsonValue is a Value in JSON.
-type jsonValue Value
-
-func (v *jsonValue) UnmarshalJSON(b []byte) error {
-	var raw struct {
-		Type   string          `json:"type"`
-		Value  json.RawMessage `json:"value"`
-		Base64 *string         `json:"base64"`
-	}
-	if err := json.Unmarshal(b, &raw); err != nil {
-		return err
-	}
-	value, err := parseValue(raw.Type, raw.Value, raw.Base64)
-	*v = jsonValue(value)
-	return err
-}
-
-func parseValue(kind string, raw json.RawMessage, encoded *string) (Value, error) {
-	switch kind {
-	case "null":
-		return Null(), nil
-	case "integer":
-		var i jsonInt64
-		err := i.UnmarshalJSON(raw)
-		return Integer(int64(i)), err
-	case "float":
-		return parseFloat(raw)
-	case "text":
-		var s *string
-		if err := json.Unmarshal(orNull(raw), &s); err != nil || s == nil {
-			return Value{}, errors.Join(missing("text"), err)
+	e = &Error{}
+	other := ""
+	r.object(func(field string) {
+		switch field {
+		case "message":
+			e.Message = r.string()
+		case "code":
+			e.Code = r.string()
+		case "error":
+			other = r.string()
+		default:
+			r.skip()
 		}
-		return Text(*s), nil
-	case "blob":
-		if encoded == nil {
-			return Value{}, missing("base64 in a blob")
+	})
+	if e.Message == "" {
+		e.Message = other
+	}
+	return e
+}
+
+func (r *reader) cols() (cols []Col) {
+	r.list(func() {
+		if len(cols) == maxColumns {
+			r.malformed("too many columns")
 		}
-		b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(*encoded, "="))
-		return Blob(b), err
-	}
-	return Value{}, unknown("value type", strconv.Quote(kind))
+		if r.fail(r.m.take(2 * sizeOfCol)); r.err == nil {
+			cols = append(cols, r.col())
+		}
+	})
+	return cols
 }
 
-func orNull(raw json.RawMessage) json.RawMessage {
-	if len(raw) == 0 {
-		return json.RawMessage("null")
-	}
-	return raw
+func (r *reader) col() (c Col) {
+	r.object(func(field string) {
+		switch field {
+		case "name":
+			c.Name = r.string()
+		case "decltype":
+			c.Decltype = r.string()
+		default:
+			r.skip()
+		}
+	})
+	return c
 }
 
-// parseFloat reads a number. Servers write null for both infinities; others may write numbers beyond the range, which
-// are infinities as well.
-func parseFloat(raw json.RawMessage) (Value, error) {
-	if len(raw) == 0 {
-		return Value{}, missing("value in a float")
-	}
-	if string(raw) == "null" {
-		return lostInfinity(math.NaN()), nil
-	}
-	f, err := strconv.ParseFloat(string(raw), 64)
-	if errors.Is(err, strconv.ErrRange) {
-		err = nil
-	}
-	return Float(f), err
-}
-
-// values turns a row into values, using dst again.
-func values(row []jsonValue, dst []Value) []Value {
-	dst = slices.Grow(dst[:0], len(row))
-	for _, v := range row {
-		dst = append(dst, Value(v))
-	}
+// row appends the values of a row to dst.
+func (r *reader) row(dst []Value) []Value {
+	r.list(func() {
+		if len(dst) == maxColumns {
+			r.malformed("too many values")
+		}
+		if len(dst) == cap(dst) {
+			r.fail(r.m.take(2 * sizeOfValue))
+		}
+		if r.err == nil {
+			dst = append(dst, r.value())
+		}
+	})
 	return dst
 }
 
-func (e *jsonError) public() *Error {
-	if e == nil {
-		return nil
-	}
-	if e.Message == "" {
-		return &Error{Message: e.Error, Code: e.Code}
-	}
-	return &Error{Message: e.Message, Code: e.Code}
+// rows reads the rows of a result of so many columns, as far as is known.
+func (r *reader) rows(columns int) (rows [][]Value) {
+	r.list(func() {
+		if r.fail(r.m.take(2*sizeOfRow + columns*sizeOfValue)); r.err == nil {
+			rows = append(rows, r.row(make([]Value, 0, columns)))
+		}
+		if r.err != nil {
+			return
+		}
+		if n := len(rows[len(rows)-1]); n == 0 || columns > 0 && n != columns {
+			r.malformed("a row that is not of its columns") // before there are more of them
+		}
+	})
+	return rows
 }
 
-func (jsonCodec) parseError(b []byte) (*Error, error) {
-	var e jsonError
-	if err := unmarshal(b, &e); err != nil {
-		return nil, err
-	}
-	if e.Message == "" && e.Error == "" && e.Code == "" {
-		return nil, missing("message")
-	}
-	return e.public(), nil
-}
-
-func publicCols(cols []jsonCol) []Col {
-	if len(cols) == 0 {
+// stmtResult reads the result of a statement, nil for null.
+func (r *reader) stmtResult() *StmtResult {
+	if r.word("null") {
 		return nil
 	}
-	list := make([]Col, len(cols))
-	for i, c := range cols {
-		list[i] = Col(c)
-	}
-	return list
-}
-
-func (r *jsonStmtResult) public() *StmtResult {
-	if r == nil {
-		return nil
-	}
-	res := &StmtResult{
-		Cols: publicCols(r.Cols), RowsAffected: r.RowsAffected, ReplicationIndex: Index(r.ReplicationIndex),
-		RowsRead: r.RowsRead, RowsWritten: r.RowsWritten, DurationMS: r.DurationMS,
-	}
-	if r.LastInsertRowID != nil {
-		res.LastInsertRowID, res.HasLastInsertRowID = int64(*r.LastInsertRowID), true
-	}
-	for _, row := range r.Rows {
-		res.Rows = append(res.Rows, values(row, nil))
+	r.fail(r.m.take(sizeOfResult))
+	res := &StmtResult{}
+	r.object(func(field string) {
+		switch field {
+		case "cols":
+			res.Cols = r.cols()
+		case "rows":
+			res.Rows = r.rows(len(res.Cols))
+		case "affected_row_count":
+			res.RowsAffected, _ = r.uint(64)
+		case "last_insert_rowid":
+			res.LastInsertRowID, res.HasLastInsertRowID = r.int(64)
+		case "replication_index":
+			res.ReplicationIndex = r.index()
+		case "rows_read":
+			res.RowsRead, _ = r.uint(64)
+		case "rows_written":
+			res.RowsWritten, _ = r.uint(64)
+		case "query_duration_ms":
+			if !r.word("null") {
+				res.DurationMS = r.float().Float64()
+			}
+		default:
+			r.skip()
+		}
+	})
+	if r.err == nil {
+		r.fail(res.fits())
 	}
 	return res
 }
 
-func (r *jsonBatchResult) public(steps int) (*BatchResult, error) {
-	if len(r.StepResults) != steps || len(r.StepErrors) != steps {
-		return nil, fmt.Errorf("%w: %d results and %d errors of %d steps", ErrMalformed,
-			len(r.StepResults), len(r.StepErrors), steps)
+// batchResult reads the result of a batch of so many steps.
+func (r *reader) batchResult(steps int) *BatchResult {
+	res := &BatchResult{Steps: make([]StepResult, steps)}
+	results, errs := 0, 0
+	next := func(n *int) *StepResult {
+		if *n++; *n > steps {
+			r.malformed(fmt.Sprintf("more than the %d steps", steps))
+			return &StepResult{}
+		}
+		return &res.Steps[*n-1]
 	}
-	res := &BatchResult{Steps: make([]StepResult, steps), ReplicationIndex: Index(r.ReplicationIndex)}
-	for i := range res.Steps {
-		res.Steps[i] = StepResult{Result: r.StepResults[i].public(), Error: r.StepErrors[i].public()}
+	r.object(func(field string) {
+		switch field {
+		case "step_results":
+			results = 0
+			r.list(func() { next(&results).Result = r.stmtResult() })
+		case "step_errors":
+			errs = 0
+			r.list(func() { next(&errs).Error = r.error() })
+		case "replication_index":
+			res.ReplicationIndex = r.index()
+		default:
+			r.skip()
+		}
+	})
+	if r.err == nil && (results != steps || errs != steps) {
+		r.fail(fmt.Errorf("%w: %d results and %d errors of %d steps", ErrMalformed, results, errs, steps))
 	}
-	return res, nil
+	return res
 }
 
-func (r *jsonDescribeResult) public() *DescribeResult {
-	res := &DescribeResult{Cols: publicCols(r.Cols), IsExplain: r.IsExplain, IsReadOnly: r.IsReadOnly}
-	for _, p := range r.Params {
-		res.Params = append(res.Params, p.Name)
+// describeResult reads what is said of a statement, nil for null.
+func (r *reader) describeResult() *DescribeResult {
+	if r.word("null") {
+		return nil
 	}
+	res := &DescribeResult{}
+	r.object(func(field string) {
+		switch field {
+		case "params":
+			for _, p := range r.cols() { // a parameter has the name alone, as the same field
+				res.Params = append(res.Params, p.Name)
+			}
+		case "cols":
+			res.Cols = r.cols()
+		case "is_explain":
+			res.IsExplain = r.bool()
+		case "is_readonly":
+			res.IsReadOnly = r.bool()
+		default:
+			r.skip()
+		}
+	})
 	return res
 }
 
@@ -257,130 +208,220 @@ func requestKind(name string) (RequestKind, error) {
 	return RequestKind(i), nil
 }
 
-func (jsonCodec) parsePipelineResponse(b []byte, requests []Request) (PipelineResponse, error) {
-	var raw jsonPipelineResponse
-	if err := unmarshal(b, &raw); err != nil {
-		return PipelineResponse{}, err
-	}
-	r := PipelineResponse{Baton: raw.Baton, BaseURL: raw.BaseURL}
-	if len(raw.Results) > len(requests) {
-		return r, fmt.Errorf("%w: more results than requests", ErrMalformed)
-	}
-	for i := range raw.Results {
-		result, err := raw.Results[i].public(&requests[i])
-		if err != nil {
-			return r, err
+func (c jsonCodec) parsePipelineResponse(b []byte, requests []Request) (PipelineResponse, error) {
+	r := newReader(c.m, b)
+	var res PipelineResponse
+	r.object(func(field string) {
+		switch field {
+		case "baton":
+			res.Baton = r.string()
+		case "base_url":
+			res.BaseURL = r.string()
+		case "results":
+			res.Results = r.streamResults(requests)
+		default:
+			r.skip()
 		}
-		r.Results = append(r.Results, result)
-	}
-	return r, nil
+	})
+	return res, r.end()
 }
 
-func (r *jsonResult) public(req *Request) (StreamResult, error) {
+func (r *reader) streamResults(requests []Request) (results []StreamResult) {
+	r.list(func() {
+		if len(results) == len(requests) {
+			r.malformed("more results than requests")
+			return
+		}
+		results = append(results, r.streamResult(&requests[len(results)]))
+	})
+	return results
+}
+
+func (r *reader) streamResult(req *Request) (res StreamResult) {
+	var kind string
+	var response []byte
+	r.object(func(field string) {
+		switch field {
+		case "type":
+			kind = r.name()
+		case "response":
+			response = r.raw()
+		case "error":
+			res.Error = r.error()
+		default:
+			r.skip()
+		}
+	})
 	switch {
-	case r.Type == "ok" && r.Response != nil:
-		res, err := r.Response.public(req)
-		return StreamResult{Response: res}, err
-	case r.Type == "error" && r.Error != nil:
-		return StreamResult{Error: r.Error.public()}, nil
-	case r.Type == "ok" || r.Type == "error":
-		return StreamResult{}, missing("response or error")
+	case r.err != nil:
+	case kind == "ok" && response != nil:
+		s := r.sub(response)
+		res = StreamResult{Response: s.response(req)}
+		r.fail(s.err)
+	case kind == "error" && res.Error != nil:
+	case kind == "ok" || kind == "error":
+		r.fail(missing("response or error"))
+	default:
+		r.fail(unknown("result type", strconv.Quote(kind)))
 	}
-	return StreamResult{}, unknown("result type", strconv.Quote(r.Type))
+	return res
 }
 
-func (raw *jsonResponse) public(req *Request) (*Response, error) {
-	kind, err := requestKind(raw.Type)
-	if err == nil {
-		err = checkKind(kind, req)
+// response reads the response to a request.
+func (r *reader) response(req *Request) *Response {
+	var kind string
+	var result, entries []byte
+	res := &Response{}
+	r.object(func(field string) {
+		switch field {
+		case "type":
+			kind = r.name()
+		case "result":
+			result = r.raw()
+		case "entries":
+			entries = r.raw()
+		case "is_autocommit":
+			res.Autocommit = r.bool()
+		case "done":
+			res.Done = r.bool()
+		default:
+			r.skip()
+		}
+	})
+	if r.err != nil {
+		return nil
 	}
-	if err != nil {
-		return nil, err
+	var err error
+	if res.Kind, err = requestKind(kind); err == nil {
+		err = checkKind(res.Kind, req)
 	}
-	r := &Response{Kind: kind, Autocommit: raw.Autocommit, Done: raw.Done}
-	switch kind {
+	if r.fail(err); err != nil {
+		return nil
+	}
+	s := r.sub(result)
+	switch res.Kind {
 	case ReqExecute:
-		var res *jsonStmtResult
-		err = unmarshal(orNull(raw.Result), &res)
-		r.Result = res.public()
+		res.Result = s.stmtResult()
 	case ReqBatch:
-		var res jsonBatchResult
-		if err = unmarshal(orNull(raw.Result), &res); err == nil {
-			r.Batch, err = res.public(batchSteps(req))
-		}
+		res.Batch = s.batchResult(batchSteps(req))
 	case ReqDescribe:
-		var res *jsonDescribeResult
-		if err = unmarshal(orNull(raw.Result), &res); res != nil {
-			r.Describe = res.public()
-		}
+		res.Describe = s.describeResult()
 	case ReqFetchCursor:
-		r.Entries = make([]CursorEntry, len(raw.Entries))
-		for i := range raw.Entries {
-			if err := raw.Entries[i].public(&r.Entries[i]); err != nil {
-				return nil, err
-			}
+		s = r.sub(entries)
+		res.Entries = s.cursorEntries()
+	}
+	if r.fail(s.err); r.err == nil {
+		r.fail(res.checkComplete())
+	}
+	return res
+}
+
+func (r *reader) cursorEntries() []CursorEntry {
+	list := []CursorEntry{}
+	r.list(func() {
+		if r.fail(r.m.take(2 * sizeOfEntry)); r.err == nil {
+			list = append(list, CursorEntry{})
+			r.cursorEntry(&list[len(list)-1])
 		}
-	}
-	if err == nil {
-		err = r.checkComplete()
-	}
-	return r, err
+	})
+	return list
 }
 
-func (jsonCodec) parseCursorResponse(b []byte) (CursorResponse, error) {
-	var raw jsonPipelineResponse
-	err := unmarshal(b, &raw)
-	return CursorResponse{Baton: raw.Baton, BaseURL: raw.BaseURL}, err
+func (c jsonCodec) parseCursorResponse(b []byte) (CursorResponse, error) {
+	r := newReader(c.m, b)
+	var res CursorResponse
+	r.object(func(field string) {
+		switch field {
+		case "baton":
+			res.Baton = r.string()
+		case "base_url":
+			res.BaseURL = r.string()
+		default:
+			r.skip()
+		}
+	})
+	return res, r.end()
 }
 
-func (jsonCodec) parseCursorEntry(b []byte, e *CursorEntry) error {
-	var raw jsonEntry
-	if err := unmarshal(b, &raw); err != nil {
-		return err
-	}
-	return raw.public(e)
+func (c jsonCodec) parseCursorEntry(b []byte, e *CursorEntry) error {
+	r := newReader(c.m, b)
+	r.cursorEntry(e)
+	return r.end()
 }
 
-func (raw *jsonEntry) public(e *CursorEntry) error {
-	kind := EntryKind(max(0, slices.Index(entryNames[:], raw.Type)))
-	if kind == 0 {
-		return unknown("cursor entry", strconv.Quote(raw.Type))
+// cursorEntry reads an entry into e, whose row it uses again.
+func (r *reader) cursorEntry(e *CursorEntry) {
+	var kind string
+	*e = CursorEntry{Row: e.Row[:0]}
+	r.object(func(field string) {
+		switch field {
+		case "type":
+			kind = r.name()
+		case "step":
+			n, _ := r.uint(32)
+			e.Step = uint32(n)
+		case "cols":
+			e.Cols = r.cols()
+		case "row":
+			e.Row = r.row(e.Row[:0])
+		case "affected_row_count":
+			e.RowsAffected, _ = r.uint(64)
+		case "last_insert_rowid":
+			e.LastInsertRowID, e.HasLastInsertRowID = r.int(64)
+		case "error":
+			e.Error = r.error()
+		case "replication_index":
+			e.ReplicationIndex = r.index()
+		default:
+			r.skip()
+		}
+	})
+	e.Kind = EntryKind(max(0, slices.Index(entryNames[:], kind)))
+	switch {
+	case r.err != nil:
+	case e.Kind == 0:
+		r.fail(unknown("cursor entry", strconv.Quote(kind)))
+	case (e.Kind == EntryStepError || e.Kind == EntryError) && e.Error == nil:
+		r.fail(missing("error"))
 	}
-	if (kind == EntryStepError || kind == EntryError) && raw.Error == nil {
-		return missing("error")
-	}
-	*e = CursorEntry{
-		Kind: kind, Step: raw.Step, Cols: publicCols(raw.Cols), Row: values(raw.Row, e.Row),
-		RowsAffected: raw.RowsAffected, Error: raw.Error.public(), ReplicationIndex: Index(raw.ReplicationIndex),
-	}
-	if raw.LastInsertRowID != nil {
-		e.LastInsertRowID, e.HasLastInsertRowID = int64(*raw.LastInsertRowID), true
-	}
-	return nil
 }
 
-func (jsonCodec) parseEnvelope(b []byte) (envelope, error) {
-	var raw jsonServerMsg
-	if err := unmarshal(b, &raw); err != nil {
-		return envelope{}, err
+func (c jsonCodec) parseEnvelope(b []byte) (envelope, error) {
+	r := newReader(c.m, b)
+	var kind string
+	var env envelope
+	haveID := false
+	r.object(func(field string) {
+		switch field {
+		case "type":
+			kind = r.name()
+		case "request_id":
+			var id int64
+			id, haveID = r.int(32)
+			env.id = int32(id)
+		case "response":
+			env.response = r.raw()
+		case "error":
+			env.err = r.error()
+		default:
+			r.skip()
+		}
+	})
+	if err := r.end(); err != nil {
+		return env, err
 	}
-	kind := ServerMsgKind(max(0, slices.Index(serverMsgNames[:], raw.Type)))
-	env := envelope{kind: kind, err: raw.Error.public(), response: bytes.TrimSpace(raw.Response)}
-	if raw.ID != nil {
-		env.id = *raw.ID
-	} else if kind == MsgResponseOK || kind == MsgResponseError {
+	env.kind = ServerMsgKind(max(0, slices.Index(serverMsgNames[:], kind)))
+	if !haveID && (env.kind == MsgResponseOK || env.kind == MsgResponseError) {
 		return env, missing("request id")
 	}
 	return env, env.check()
 }
 
-func (jsonCodec) parseResponse(env envelope, r *Request) (*Response, error) {
-	var raw *jsonResponse
-	if err := unmarshal(orNull(env.response), &raw); err != nil {
-		return nil, err
-	}
-	if raw == nil {
+func (c jsonCodec) parseResponse(env envelope, req *Request) (*Response, error) {
+	if env.response == nil {
 		return nil, missing("response")
 	}
-	return raw.public(r)
+	r := &reader{b: env.response, m: c.m}
+	res := r.response(req)
+	return res, r.end()
 }

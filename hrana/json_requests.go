@@ -1,204 +1,316 @@
 package hrana
 
 import (
-	"encoding/json"
 	"slices"
 	"strconv"
 )
 
 // What a server reads.
 
-type (
-	jsonPipelineRequest struct {
-		Baton    string        `json:"baton"`
-		Requests []jsonRequest `json:"requests"`
-	}
-	jsonCursorRequest struct {
-		Baton string     `json:"baton"`
-		Batch *jsonBatch `json:"batch"`
-	}
-	jsonClientMsg struct {
-		Type    string       `json:"type"`
-		JWT     string       `json:"jwt"`
-		ID      *int32       `json:"request_id"`
-		Request *jsonRequest `json:"request"`
-	}
-	jsonRequest struct {
-		Type     string     `json:"type"`
-		StreamID int32      `json:"stream_id"`
-		CursorID int32      `json:"cursor_id"`
-		MaxCount uint32     `json:"max_count"`
-		Stmt     *jsonStmt  `json:"stmt"`
-		Batch    *jsonBatch `json:"batch"`
-		SQL      string     `json:"sql"`
-		SQLID    *int32     `json:"sql_id"`
-		MinIndex jsonIndex  `json:"replication_index"`
-	}
-	jsonStmt struct {
-		SQL       string         `json:"sql"`
-		SQLID     *int32         `json:"sql_id"`
-		Args      []jsonValue    `json:"args"`
-		NamedArgs []jsonNamedArg `json:"named_args"`
-		WantRows  *bool          `json:"want_rows"`
-		MinIndex  jsonIndex      `json:"replication_index"`
-	}
-	jsonNamedArg struct {
-		Name  string    `json:"name"`
-		Value jsonValue `json:"value"`
-	}
-	jsonBatch struct {
-		Steps    []jsonStep `json:"steps"`
-		MinIndex jsonIndex  `json:"replication_index"`
-	}
-	jsonStep struct {
-		Condition *jsonCond `json:"condition"`
-		Stmt      jsonStmt  `json:"stmt"`
-	}
-	jsonCond struct {
-		Type  string          `json:"type"`
-		Step  uint32          `json:"step"`
-		Cond  json.RawMessage `json:"cond"`
-		Conds []jsonCond      `json:"conds"`
-	}
-)
-
-func (raw *jsonStmt) public() Stmt {
-	s := Stmt{SQL: raw.SQL, NoRows: raw.WantRows != nil && !*raw.WantRows, MinIndex: Index(raw.MinIndex)}
-	if raw.SQLID != nil {
-		s.Stored, s.SQLID = true, StoredID(*raw.SQLID)
-	}
-	for _, v := range raw.Args {
-		s.Args = append(s.Args, Value(v))
-	}
-	for _, a := range raw.NamedArgs {
-		s.NamedArgs = append(s.NamedArgs, NamedArg{Name: a.Name, Value: Value(a.Value)})
-	}
+func (r *reader) stmt() (s Stmt) {
+	r.object(func(field string) {
+		switch field {
+		case "sql":
+			s.SQL = r.string()
+		case "sql_id":
+			s.SQLID, s.Stored = r.storedID()
+		case "args":
+			s.Args = r.row(nil)
+		case "named_args":
+			s.NamedArgs = r.namedArgs()
+		case "want_rows":
+			s.NoRows = !r.word("null") && !r.bool()
+		case "replication_index":
+			s.MinIndex = r.index()
+		default:
+			r.skip()
+		}
+	})
 	return s
 }
 
-func (raw *jsonBatch) public() (*Batch, error) {
-	b := &Batch{MinIndex: Index(raw.MinIndex)}
-	for i := range raw.Steps {
-		step := BatchStep{Stmt: raw.Steps[i].Stmt.public()}
-		if raw.Steps[i].Condition != nil {
-			step.Condition = &Cond{}
-			if err := raw.Steps[i].Condition.public(step.Condition, 1); err != nil {
-				return nil, err
-			}
-		}
-		b.Steps = append(b.Steps, step)
-	}
-	return b, nil
+func (r *reader) storedID() (StoredID, bool) {
+	id, have := r.int(32)
+	return StoredID(id), have
 }
 
-// public reads a condition that is depth deep in others.
-func (raw *jsonCond) public(c *Cond, depth int) error {
-	if depth > maxCondDepth {
-		return unknown("condition deeper than", maxCondDepth)
-	}
-	kind := CondKind(max(0, slices.Index(condNames[:], raw.Type)))
-	*c = Cond{Kind: kind}
-	switch kind {
-	case 0:
-		return unknown("condition", strconv.Quote(raw.Type))
-	case CondOK, CondError:
-		c.Step = raw.Step
-	case CondNot:
-		var inner *jsonCond
-		if err := unmarshal(orNull(raw.Cond), &inner); err != nil {
-			return err
+func (r *reader) namedArgs() (args []NamedArg) {
+	r.list(func() {
+		r.fail(r.m.take(2 * sizeOfArg))
+		var a NamedArg
+		have := false
+		r.object(func(field string) {
+			switch field {
+			case "name":
+				a.Name = r.string()
+			case "value":
+				a.Value, have = r.value(), true
+			default:
+				r.skip()
+			}
+		})
+		if r.err == nil && !have {
+			r.fail(missing("value of an argument"))
 		}
+		args = append(args, a)
+	})
+	return args
+}
+
+func (r *reader) batch() *Batch {
+	if r.word("null") {
+		return nil
+	}
+	b := &Batch{}
+	r.object(func(field string) {
+		switch field {
+		case "steps":
+			b.Steps = r.batchSteps()
+		case "replication_index":
+			b.MinIndex = r.index()
+		default:
+			r.skip()
+		}
+	})
+	return b
+}
+
+func (r *reader) batchSteps() (steps []BatchStep) {
+	r.list(func() {
+		r.fail(r.m.take(2 * sizeOfStep))
+		var s BatchStep
+		r.object(func(field string) {
+			switch field {
+			case "condition":
+				if !r.word("null") {
+					s.Condition = &Cond{}
+					r.cond(s.Condition, 1)
+				}
+			case "stmt":
+				s.Stmt = r.stmt()
+			default:
+				r.skip()
+			}
+		})
+		steps = append(steps, s)
+	})
+	return steps
+}
+
+// cond reads a condition that is depth deep in others.
+func (r *reader) cond(c *Cond, depth int) {
+	if depth > maxCondDepth {
+		r.fail(unknown("condition deeper than", maxCondDepth))
+	}
+	if r.fail(r.m.take(2 * sizeOfCond)); r.err != nil {
+		return
+	}
+	var kind string
+	var inner *Cond
+	r.object(func(field string) {
+		switch field {
+		case "type":
+			kind = r.name()
+		case "step":
+			n, _ := r.uint(32)
+			c.Step = uint32(n)
+		case "cond":
+			if !r.word("null") {
+				inner = &Cond{}
+				r.cond(inner, depth+1)
+			}
+		case "conds":
+			c.Conds = r.conds(depth)
+		default:
+			r.skip()
+		}
+	})
+	if r.err == nil {
+		r.fail(c.become(kind, inner))
+	}
+}
+
+func (r *reader) conds(depth int) []Cond {
+	list := []Cond{}
+	r.list(func() {
+		var c Cond
+		r.cond(&c, depth+1)
+		list = append(list, c)
+	})
+	return list
+}
+
+// become gives a condition its kind, and takes what that does not have.
+func (c *Cond) become(kind string, inner *Cond) error {
+	c.Kind = CondKind(max(0, slices.Index(condNames[:], kind)))
+	switch c.Kind {
+	case 0:
+		return unknown("condition", strconv.Quote(kind))
+	case CondOK, CondError:
+		c.Conds = nil
+		return nil
+	case CondNot:
 		if inner == nil {
 			return missing("condition")
 		}
-		c.Conds = make([]Cond, 1)
-		return inner.public(&c.Conds[0], depth+1)
-	case CondAnd, CondOr:
-		c.Conds = make([]Cond, len(raw.Conds))
-		for i := range raw.Conds {
-			if err := raw.Conds[i].public(&c.Conds[i], depth+1); err != nil {
-				return err
-			}
-		}
+		c.Conds = []Cond{*inner}
+	case CondIsAutocommit:
+		c.Conds = nil
 	}
+	c.Step = 0
 	return nil
 }
 
-func (raw *jsonRequest) public() (Request, error) {
-	kind, err := requestKind(raw.Type)
+// request reads a request, nil for null.
+func (r *reader) request() *Request {
+	if r.word("null") {
+		return nil
+	}
+	r.fail(r.m.take(2*sizeOfRequest + sizeOfStmt))
+	var kind string
+	var text Stmt // of a request that has an SQL text or its id
+	var raw Request
+	r.object(func(field string) {
+		switch field {
+		case "type":
+			kind = r.name()
+		case "stream_id":
+			raw.StreamID = r.int32()
+		case "cursor_id":
+			raw.CursorID = r.int32()
+		case "max_count":
+			n, _ := r.uint(32)
+			raw.MaxCount = uint32(n)
+		case "stmt":
+			if !r.word("null") {
+				s := r.stmt()
+				raw.Stmt = &s
+			}
+		case "batch":
+			raw.Batch = r.batch()
+		case "sql":
+			text.SQL = r.string()
+		case "sql_id":
+			text.SQLID, text.Stored = r.storedID()
+		case "replication_index":
+			text.MinIndex = r.index()
+		default:
+			r.skip()
+		}
+	})
+	if r.err != nil {
+		return nil
+	}
+	req, err := raw.become(kind, text)
+	r.fail(err)
+	return req
+}
+
+func (r *reader) int32() int32 {
+	n, _ := r.int(32)
+	return int32(n)
+}
+
+// become is the request of a kind with the fields of raw that it has. StoreSQL has both a text and an id.
+func (raw *Request) become(name string, text Stmt) (*Request, error) {
+	kind, err := requestKind(name)
 	if err != nil {
-		return Request{}, err
+		return nil, err
 	}
 	r := newRequest(kind)
 	r.StreamID, r.CursorID, r.MaxCount = raw.StreamID, raw.CursorID, raw.MaxCount
 	switch {
-	case kind == ReqExecute && raw.Stmt != nil:
-		s := raw.Stmt.public()
-		r.Stmt = &s
+	case kind == ReqExecute:
+		r.Stmt = raw.Stmt
 	case r.Stmt != nil:
-		raw.text(&r)
-	case raw.Batch != nil && (kind == ReqBatch || kind == ReqOpenCursor):
-		if r.Batch, err = raw.Batch.public(); err != nil {
-			return r, err
+		text.Stored = text.Stored && (kind == ReqSequence || kind == ReqDescribe)
+		*r.Stmt = text
+	case kind == ReqBatch || kind == ReqOpenCursor:
+		r.Batch = raw.Batch
+	}
+	return &r, r.check()
+}
+
+func (c jsonCodec) parsePipelineRequest(b []byte) (PipelineRequest, error) {
+	r := newReader(c.m, b)
+	var p PipelineRequest
+	r.object(func(field string) {
+		switch field {
+		case "baton":
+			p.Baton = r.string()
+		case "requests":
+			p.Requests = nil
+			r.list(func() {
+				req := r.request()
+				switch {
+				case r.err != nil:
+				case req == nil:
+					r.fail(missing("request"))
+				case !isStream(req.Kind):
+					r.fail(unknown("stream request", req.Kind))
+				default:
+					p.Requests = append(p.Requests, *req)
+				}
+			})
+		default:
+			r.skip()
 		}
-	}
-	return r, r.check()
+	})
+	return p, r.end()
 }
 
-// text fills the statement of a request that has an SQL text or its id. StoreSQL has both.
-func (raw *jsonRequest) text(r *Request) {
-	r.Stmt.SQL, r.Stmt.MinIndex = raw.SQL, Index(raw.MinIndex)
-	if raw.SQLID != nil {
-		r.Stmt.SQLID = StoredID(*raw.SQLID)
-		r.Stmt.Stored = r.Kind == ReqSequence || r.Kind == ReqDescribe
-	}
-}
-
-func (jsonCodec) parsePipelineRequest(b []byte) (PipelineRequest, error) {
-	var raw jsonPipelineRequest
-	if err := unmarshal(b, &raw); err != nil {
-		return PipelineRequest{}, err
-	}
-	r := PipelineRequest{Baton: raw.Baton}
-	for i := range raw.Requests {
-		req, err := raw.Requests[i].public()
-		if err == nil && !isStream(req.Kind) {
-			err = unknown("stream request", req.Kind)
+func (c jsonCodec) parseCursorRequest(b []byte) (CursorRequest, error) {
+	r := newReader(c.m, b)
+	var p CursorRequest
+	r.object(func(field string) {
+		switch field {
+		case "baton":
+			p.Baton = r.string()
+		case "batch":
+			p.Batch = r.batch()
+		default:
+			r.skip()
 		}
-		if err != nil {
-			return r, err
+	})
+	err := r.end()
+	if err == nil && p.Batch == nil {
+		err = missing("batch")
+	}
+	return p, err
+}
+
+func (c jsonCodec) parseClientMsg(b []byte) (ClientMsg, error) {
+	r := newReader(c.m, b)
+	var kind string
+	var m ClientMsg
+	haveID := false
+	r.object(func(field string) {
+		switch field {
+		case "type":
+			kind = r.name()
+		case "jwt":
+			m.JWT = r.string()
+		case "request_id":
+			var id int64
+			id, haveID = r.int(32)
+			m.ID = int32(id)
+		case "request":
+			m.Request = r.request()
+		default:
+			r.skip()
 		}
-		r.Requests = append(r.Requests, req)
-	}
-	return r, nil
-}
-
-func (jsonCodec) parseCursorRequest(b []byte) (CursorRequest, error) {
-	var raw jsonCursorRequest
-	if err := unmarshal(b, &raw); err != nil {
-		return CursorRequest{}, err
-	}
-	if raw.Batch == nil {
-		return CursorRequest{}, missing("batch")
-	}
-	batch, err := raw.Batch.public()
-	return CursorRequest{Baton: raw.Baton, Batch: batch}, err
-}
-
-func (jsonCodec) parseClientMsg(b []byte) (ClientMsg, error) {
-	var raw jsonClientMsg
-	if err := unmarshal(b, &raw); err != nil {
+	})
+	if err := r.end(); err != nil {
 		return ClientMsg{}, err
 	}
-	switch raw.Type {
-	case "hello":
-		return ClientMsg{Hello: true, JWT: raw.JWT}, nil
-	case "request":
-		if raw.ID == nil || raw.Request == nil {
-			return ClientMsg{}, missing("request or its id")
-		}
-		r, err := raw.Request.public()
-		return ClientMsg{ID: *raw.ID, Request: &r}, err
+	switch {
+	case kind == "hello":
+		return ClientMsg{Hello: true, JWT: m.JWT}, nil
+	case kind == "request" && haveID && m.Request != nil:
+		m.JWT = ""
+		return m, nil
+	case kind == "request":
+		return ClientMsg{}, missing("request or its id")
 	}
-	return ClientMsg{}, unknown("client message", strconv.Quote(raw.Type))
+	return ClientMsg{}, unknown("client message", strconv.Quote(kind))
 }

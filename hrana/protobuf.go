@@ -9,7 +9,7 @@ import (
 
 // protobufCodec is the encoding Protobuf: "Protobuf schema" of the specification, and the fields that
 // libsql-hrana/src/proto.rs of libSQL adds.
-type protobufCodec struct{}
+type protobufCodec struct{ m *meter }
 
 // encoder appends a message. Its err is that of the first value that cannot be encoded.
 type encoder struct {
@@ -199,10 +199,10 @@ func (e *encoder) value(v Value) {
 	case KindFloat:
 		e.double(3, math.Float64frombits(v.num))
 	case KindText:
-		e.string(4, "text", v.text)
+		e.string(4, "text", v.Text())
 	case KindBlob:
 		e.b = protowire.AppendTag(e.b, 5, protowire.BytesType)
-		e.b = protowire.AppendBytes(e.b, v.blob)
+		e.b = protowire.AppendBytes(e.b, v.Blob())
 	default:
 		e.empty(1)
 	}

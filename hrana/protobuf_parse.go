@@ -14,15 +14,19 @@ type field struct {
 	typ   protowire.Type
 	value uint64 // of a varint or a fixed64
 	data  []byte
+	m     *meter
 }
 
 // consumeField reads the first field of b and says how long it is.
-func consumeField(b []byte) (field, int, error) {
+func consumeField(m *meter, b []byte) (field, int, error) {
 	num, typ, tagLen := protowire.ConsumeTag(b)
 	if tagLen < 0 {
 		return field{}, 0, fmt.Errorf("%w: %w", ErrMalformed, protowire.ParseError(tagLen))
 	}
-	f := field{num: num, typ: typ}
+	f := field{num: num, typ: typ, m: m}
+	if err := m.step(); err != nil {
+		return field{}, 0, err
+	}
 	var n int
 	switch typ {
 	case protowire.VarintType:
@@ -40,9 +44,9 @@ func consumeField(b []byte) (field, int, error) {
 	return f, tagLen + n, nil
 }
 
-func eachField(b []byte, visit func(field) error) error {
+func eachField(m *meter, b []byte, visit func(field) error) error {
 	for len(b) > 0 {
-		f, n, err := consumeField(b)
+		f, n, err := consumeField(m, b)
 		if err != nil {
 			return err
 		}
@@ -52,6 +56,17 @@ func eachField(b []byte, visit func(field) error) error {
 		b = b[n:]
 	}
 	return nil
+}
+
+// count tells how many fields of a number the message in f has, so that a list is made at once.
+func (f field) count(num protowire.Number) (n int, err error) {
+	err = eachField(f.m, f.data, func(f field) error {
+		if f.num == num {
+			n++
+		}
+		return nil
+	})
+	return n, err
 }
 
 func (f field) is(typ protowire.Type) error {
@@ -100,6 +115,9 @@ func (f field) string(dst *string) error {
 	if !utf8.Valid(f.data) {
 		return fmt.Errorf("%w: field %d is not UTF-8", ErrMalformed, f.num)
 	}
+	if err := f.m.take(len(f.data)); err != nil {
+		return err
+	}
 	*dst = string(f.data)
 	return f.is(protowire.BytesType)
 }
@@ -109,7 +127,7 @@ func (f field) each(visit func(field) error) error {
 	if err := f.is(protowire.BytesType); err != nil {
 		return err
 	}
-	return eachField(f.data, visit)
+	return eachField(f.m, f.data, visit)
 }
 
 // batonAndURL reads what every answer over HTTP begins with.
@@ -123,9 +141,9 @@ func batonAndURL(f field, baton, baseURL *string) error {
 	return nil
 }
 
-func (protobufCodec) parsePipelineResponse(b []byte, requests []Request) (PipelineResponse, error) {
+func (c protobufCodec) parsePipelineResponse(b []byte, requests []Request) (PipelineResponse, error) {
 	var r PipelineResponse
-	err := eachField(b, func(f field) error {
+	err := eachField(c.m, b, func(f field) error {
 		if f.num != 3 {
 			return batonAndURL(f, &r.Baton, &r.BaseURL)
 		}
@@ -176,6 +194,16 @@ func (f field) response(kind RequestKind, req *Request) (*Response, error) {
 		return nil, err
 	}
 	r := &Response{Kind: kind}
+	if kind == ReqFetchCursor {
+		n, err := f.count(1)
+		if err == nil {
+			err = f.m.take(n * sizeOfEntry)
+		}
+		if err != nil {
+			return nil, err
+		}
+		r.Entries = make([]CursorEntry, 0, n)
+	}
 	err := f.each(func(f field) (err error) {
 		switch {
 		case kind == ReqExecute && f.num == 1:
@@ -214,12 +242,12 @@ func (f field) error() (*Error, error) {
 	if err := f.is(protowire.BytesType); err != nil {
 		return nil, err
 	}
-	return protobufCodec{}.parseError(f.data)
+	return protobufCodec{f.m}.parseError(f.data)
 }
 
-func (protobufCodec) parseError(b []byte) (*Error, error) {
+func (c protobufCodec) parseError(b []byte) (*Error, error) {
 	e := &Error{}
-	err := eachField(b, func(f field) error {
+	err := eachField(c.m, b, func(f field) error {
 		switch f.num {
 		case 1:
 			return f.string(&e.Message)
@@ -246,6 +274,12 @@ func (f field) col() (Col, error) {
 }
 
 func (f field) cols(cols *[]Col) error {
+	if len(*cols) == maxColumns {
+		return fmt.Errorf("%w: more than %d columns", ErrMalformed, maxColumns)
+	}
+	if err := f.m.take(2 * sizeOfCol); err != nil {
+		return err
+	}
 	c, err := f.col()
 	*cols = append(*cols, c)
 	return err
@@ -257,7 +291,7 @@ func (f field) row(dst []Value) ([]Value, error) {
 		return dst, err
 	}
 	for b := f.data; len(b) > 0; {
-		f, n, err := consumeField(b)
+		f, n, err := consumeField(f.m, b)
 		if err != nil {
 			return dst, err
 		}
@@ -266,6 +300,12 @@ func (f field) row(dst []Value) ([]Value, error) {
 			continue
 		}
 		v, err := f.sqlValue()
+		switch {
+		case err == nil && len(dst) == maxColumns:
+			err = fmt.Errorf("%w: a row of more than %d values", ErrMalformed, maxColumns)
+		case err == nil && len(dst) == cap(dst):
+			err = f.m.take(2 * sizeOfValue)
+		}
 		if err != nil {
 			return dst, err
 		}
@@ -281,7 +321,7 @@ func (f field) sqlValue() (Value, error) {
 	known := false
 	var v Value
 	for b := f.data; len(b) > 0; {
-		f, n, err := consumeField(b)
+		f, n, err := consumeField(f.m, b)
 		if err != nil {
 			return Value{}, err
 		}
@@ -313,19 +353,30 @@ func (f field) valueOfKind() (Value, error) {
 		err := f.string(&s)
 		return Text(s), err
 	}
+	if err := f.m.take(len(f.data)); err != nil {
+		return Value{}, err
+	}
 	return Blob(append([]byte{}, f.data...)), f.is(protowire.BytesType)
 }
 
 func (f field) stmtResult() (*StmtResult, error) {
+	rows, err := f.count(2)
+	if err == nil {
+		err = f.m.take(sizeOfResult + rows*sizeOfRow)
+	}
+	if err != nil {
+		return nil, err
+	}
 	r := &StmtResult{}
-	err := f.each(func(f field) error {
+	if rows > 0 {
+		r.Rows = make([][]Value, 0, rows)
+	}
+	err = f.each(func(f field) error {
 		switch f.num {
 		case 1:
 			return f.cols(&r.Cols)
 		case 2:
-			row, err := f.row(make([]Value, 0, min(len(r.Cols), len(f.data)/2)))
-			r.Rows = append(r.Rows, row)
-			return err
+			return f.resultRow(r)
 		case 3:
 			return f.uint64(&r.RowsAffected)
 		case 4:
@@ -342,7 +393,24 @@ func (f field) stmtResult() (*StmtResult, error) {
 		}
 		return nil
 	})
+	if err == nil {
+		err = r.fits()
+	}
 	return r, err
+}
+
+// resultRow reads a row, for which there is room at once where the columns came before it. A value has two bytes or more.
+func (f field) resultRow(r *StmtResult) error {
+	columns := min(len(r.Cols), len(f.data)/2)
+	if err := f.m.take(columns * sizeOfValue); err != nil {
+		return err
+	}
+	row, err := f.row(make([]Value, 0, columns))
+	r.Rows = append(r.Rows, row)
+	if err == nil && (len(row) == 0 || len(r.Cols) > 0 && len(row) != len(r.Cols)) {
+		err = r.fits() // before there are more of them
+	}
+	return err
 }
 
 // batchResult reads the two maps from the number of a step to its result or error, for a batch of so many steps.
@@ -370,7 +438,7 @@ func (f field) batchResult(steps int) (*BatchResult, error) {
 }
 
 func (f field) mapEntry() (key uint32, value field, err error) {
-	value = field{num: 2, typ: protowire.BytesType}
+	value = field{num: 2, typ: protowire.BytesType, m: f.m}
 	err = f.each(func(f field) error {
 		switch f.num {
 		case 1:
@@ -388,6 +456,12 @@ func (f field) describeResult() (*DescribeResult, error) {
 	err := f.each(func(f field) error {
 		switch f.num {
 		case 1:
+			if len(r.Params) == maxColumns {
+				return fmt.Errorf("%w: more than %d parameters", ErrMalformed, maxColumns)
+			}
+			if err := f.m.take(2 * sizeOfString); err != nil {
+				return err
+			}
 			p, err := f.col() // a parameter has the name alone, as the same field
 			r.Params = append(r.Params, p.Name)
 			return err
@@ -403,14 +477,14 @@ func (f field) describeResult() (*DescribeResult, error) {
 	return r, err
 }
 
-func (protobufCodec) parseCursorResponse(b []byte) (CursorResponse, error) {
+func (c protobufCodec) parseCursorResponse(b []byte) (CursorResponse, error) {
 	var r CursorResponse
-	err := eachField(b, func(f field) error { return batonAndURL(f, &r.Baton, &r.BaseURL) })
+	err := eachField(c.m, b, func(f field) error { return batonAndURL(f, &r.Baton, &r.BaseURL) })
 	return r, err
 }
 
-func (protobufCodec) parseCursorEntry(b []byte, e *CursorEntry) error {
-	return field{typ: protowire.BytesType, data: b}.cursorEntry(e)
+func (c protobufCodec) parseCursorEntry(b []byte, e *CursorEntry) error {
+	return field{typ: protowire.BytesType, data: b, m: c.m}.cursorEntry(e)
 }
 
 // cursorEntry reads an entry into e, whose slices it uses again. The server writes an entry about a replication index
@@ -425,7 +499,7 @@ func (f field) cursorEntry(e *CursorEntry) error {
 		return nil
 	}
 	for b := f.data; len(b) > 0; {
-		f, n, err := consumeField(b)
+		f, n, err := consumeField(f.m, b)
 		if err == nil {
 			err = f.entryOfKind(e)
 		}
@@ -510,9 +584,9 @@ func (f field) stepError(e *CursorEntry) error {
 	return err
 }
 
-func (protobufCodec) parseEnvelope(b []byte) (envelope, error) {
+func (c protobufCodec) parseEnvelope(b []byte) (envelope, error) {
 	var env envelope
-	err := eachField(b, func(f field) error {
+	err := eachField(c.m, b, func(f field) error {
 		switch f.num {
 		case 1:
 			env.kind = MsgHelloOK
@@ -571,9 +645,9 @@ func (env *envelope) responseError(f field) (err error) {
 	return err
 }
 
-func (protobufCodec) parseResponse(env envelope, r *Request) (*Response, error) {
+func (c protobufCodec) parseResponse(env envelope, r *Request) (*Response, error) {
 	if env.tag == 0 {
 		return nil, unknown("response", "")
 	}
-	return field{typ: protowire.BytesType, data: env.response}.response(env.tag, r)
+	return field{typ: protowire.BytesType, data: env.response, m: c.m}.response(env.tag, r)
 }

@@ -2,13 +2,16 @@ package hrana
 
 // What a server reads.
 
-func (protobufCodec) parsePipelineRequest(b []byte) (PipelineRequest, error) {
+func (c protobufCodec) parsePipelineRequest(b []byte) (PipelineRequest, error) {
 	var r PipelineRequest
-	err := eachField(b, func(f field) error {
+	err := eachField(c.m, b, func(f field) error {
 		switch f.num {
 		case 1:
 			return f.string(&r.Baton)
 		case 2:
+			if err := f.m.take(2*sizeOfRequest + sizeOfStmt); err != nil {
+				return err
+			}
 			req, err := f.streamRequest()
 			r.Requests = append(r.Requests, req)
 			return err
@@ -97,6 +100,16 @@ func (f field) sql(s *Stmt, n int) error {
 }
 
 func (f field) stmt(s *Stmt) error {
+	args, err := f.count(3)
+	if err == nil {
+		err = f.m.take(args * sizeOfValue)
+	}
+	if err != nil {
+		return err
+	}
+	if args > 0 {
+		s.Args = make([]Value, 0, args)
+	}
 	return f.each(func(f field) error {
 		switch f.num {
 		case 1, 2:
@@ -106,6 +119,9 @@ func (f field) stmt(s *Stmt) error {
 			s.Args = append(s.Args, v)
 			return err
 		case 4:
+			if err := f.m.take(2 * sizeOfArg); err != nil {
+				return err
+			}
 			a, err := f.namedArg()
 			s.NamedArgs = append(s.NamedArgs, a)
 			return err
@@ -140,6 +156,9 @@ func (f field) batch() (*Batch, error) {
 	err := f.each(func(f field) error {
 		switch f.num {
 		case 1:
+			if err := f.m.take(2 * sizeOfStep); err != nil {
+				return err
+			}
 			b.Steps = append(b.Steps, BatchStep{})
 			return f.batchStep(&b.Steps[len(b.Steps)-1])
 		case 2:
@@ -167,6 +186,9 @@ func (f field) batchStep(s *BatchStep) error {
 func (f field) cond(c *Cond, depth int) error {
 	if depth > maxCondDepth {
 		return unknown("condition deeper than", maxCondDepth)
+	}
+	if err := f.m.take(2 * sizeOfCond); err != nil {
+		return err
 	}
 	err := f.each(func(f field) error {
 		switch kind := CondKind(f.num); {
@@ -200,9 +222,9 @@ func (f field) condList(c *Cond, depth int) error {
 	})
 }
 
-func (protobufCodec) parseCursorRequest(b []byte) (CursorRequest, error) {
+func (c protobufCodec) parseCursorRequest(b []byte) (CursorRequest, error) {
 	var r CursorRequest
-	err := eachField(b, func(f field) (err error) {
+	err := eachField(c.m, b, func(f field) (err error) {
 		switch f.num {
 		case 1:
 			return f.string(&r.Baton)
@@ -217,9 +239,9 @@ func (protobufCodec) parseCursorRequest(b []byte) (CursorRequest, error) {
 	return r, err
 }
 
-func (protobufCodec) parseClientMsg(b []byte) (ClientMsg, error) {
+func (c protobufCodec) parseClientMsg(b []byte) (ClientMsg, error) {
 	var m ClientMsg
-	err := eachField(b, func(f field) error {
+	err := eachField(c.m, b, func(f field) error {
 		switch f.num {
 		case 1:
 			m = ClientMsg{Hello: true}

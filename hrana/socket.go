@@ -237,7 +237,7 @@ func (s *socket) readOne(ctx context.Context) error {
 	if (kind == websocket.MessageText) != (s.encoding == JSON) {
 		return fmt.Errorf("%w: a message of type %v in %v", ErrMalformed, kind, s.encoding)
 	}
-	env, err := s.encoding.codec().parseEnvelope(b)
+	env, err := s.encoding.readingAll(b).parseEnvelope(b)
 	if err != nil {
 		return err
 	}
@@ -440,7 +440,10 @@ func (s *socket) response(ctx context.Context, x *exchange) (*Response, error) {
 	if env.kind == MsgResponseError {
 		return nil, s.answeredError(env.err)
 	}
-	res, err := s.encoding.codec().parseResponse(env, x.request)
+	res, err := s.encoding.reading(newMeter(ctx, len(env.response))).parseResponse(env, x.request)
+	if err != nil && ctx.Err() != nil {
+		return nil, fmt.Errorf("parse the response: %w", err) // which is given up like one that has not come yet
+	}
 	if err != nil {
 		err = fmt.Errorf("parse the response: %w", err)
 		s.lose(err)

@@ -69,7 +69,7 @@ func fakeSocket(t *testing.T, answer func(m ClientMsg, send func(ServerMsg))) st
 func respond(m ClientMsg) ServerMsg {
 	res := &Response{Kind: m.Request.Kind}
 	if res.Kind == ReqExecute {
-		res.Result = &StmtResult{Rows: [][]Value{{Text(m.Request.Stmt.SQL)}}}
+		res.Result = &StmtResult{Cols: make([]Col, 1), Rows: [][]Value{{Text(m.Request.Stmt.SQL)}}}
 	}
 	return ServerMsg{Kind: MsgResponseOK, ID: m.ID, Response: res}
 }

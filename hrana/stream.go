@@ -164,7 +164,7 @@ func (s *Stream) openEntries(ctx context.Context, b *Batch) (entries, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newBatchEntries(res.Batch), nil
+	return &batchEntries{res: res.Batch}, nil
 }
 
 // Version gives the version of the protocol that the stream has, 2 or 3. Version 2 lacks [Stream.Autocommit] and

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"unsafe"
 )
 
 // Kind is the storage class of a [Value]: https://sqlite.org/datatype3.html
@@ -33,10 +34,10 @@ func (k Kind) String() string {
 //
 // Values are compared with [Value.Equal], not with ==. A Value that came out of a decoder owns its memory.
 type Value struct {
+	_    [0]func() // not comparable
+	data *byte     // of a text or blob; nil for an empty one
+	num  uint64    // of an integer its bits, of a float its IEEE 754 bits, of a text or blob its length
 	kind Kind
-	num  uint64 // of an integer its bits, of a float its IEEE 754 bits
-	text string
-	blob []byte
 }
 
 // Null is the SQL NULL.
@@ -60,10 +61,20 @@ func Float(f float64) Value {
 func lostInfinity(f float64) Value { return Value{kind: KindFloat, num: math.Float64bits(f)} }
 
 // Text is a string, which must be UTF-8 and may hold NUL.
-func Text(s string) Value { return Value{kind: KindText, text: s} }
+func Text(s string) Value {
+	if s == "" {
+		return Value{kind: KindText}
+	}
+	return Value{kind: KindText, data: unsafe.StringData(s), num: uint64(len(s))}
+}
 
 // Blob is a byte string. It keeps b, which must not change while the Value is in use. A nil b is the empty blob.
-func Blob(b []byte) Value { return Value{kind: KindBlob, blob: b} }
+func Blob(b []byte) Value {
+	if len(b) == 0 {
+		return Value{kind: KindBlob}
+	}
+	return Value{kind: KindBlob, data: unsafe.SliceData(b), num: uint64(len(b))}
+}
 
 // Kind gives the storage class.
 func (v Value) Kind() Kind { return v.kind }
@@ -91,10 +102,20 @@ func (v Value) Float64() float64 {
 }
 
 // Text gives a text, and "" for every other kind.
-func (v Value) Text() string { return v.text }
+func (v Value) Text() string {
+	if v.kind != KindText {
+		return ""
+	}
+	return unsafe.String(v.data, int(v.num))
+}
 
 // Blob gives a blob, not a copy of it, and nil for every other kind. An empty blob can be nil: see [Value.Kind].
-func (v Value) Blob() []byte { return v.blob }
+func (v Value) Blob() []byte {
+	if v.kind != KindBlob {
+		return nil
+	}
+	return unsafe.Slice(v.data, int(v.num))
+}
 
 // Any gives the value as nil, int64, float64, string or []byte, which are the types of database/sql/driver. An empty
 // blob is not nil.
@@ -105,19 +126,19 @@ func (v Value) Any() any {
 	case KindFloat:
 		return math.Float64frombits(v.num)
 	case KindText:
-		return v.text
+		return v.Text()
 	case KindBlob:
-		if v.blob == nil {
-			return []byte{}
+		if b := v.Blob(); b != nil {
+			return b
 		}
-		return v.blob
+		return []byte{}
 	}
 	return nil
 }
 
 // Equal tells whether two values are of one kind and hold the same: floats by their bits, so that a NaN is itself.
 func (v Value) Equal(w Value) bool {
-	return v.kind == w.kind && v.num == w.num && v.text == w.text && bytes.Equal(v.blob, w.blob)
+	return v.kind == w.kind && v.num == w.num && v.Text() == w.Text() && bytes.Equal(v.Blob(), w.Blob())
 }
 
 // String describes the value for messages: a text is quoted and a blob is given as x'HEX'.
@@ -128,9 +149,9 @@ func (v Value) String() string {
 	case KindFloat:
 		return strconv.FormatFloat(v.Float64(), 'g', -1, 64)
 	case KindText:
-		return strconv.Quote(v.text)
+		return strconv.Quote(v.Text())
 	case KindBlob:
-		return fmt.Sprintf("x'%x'", v.blob)
+		return fmt.Sprintf("x'%x'", v.Blob())
 	}
 	return "NULL"
 }
