@@ -119,6 +119,9 @@ func (s *lieScene) sync(r *Replicator) {
 func (s *lieScene) told(r *Replicator, c *lieTest) {
 	s.t.Helper()
 	s.p.Lie(c.lie)
+	patience := r.client.patience
+	r.client.patience = 300 * time.Millisecond // lies that are not told to the end are many
+	defer func() { r.client.patience = patience }()
 	limit := time.Minute // a net: what does not last ends by itself
 	if c.lasts {
 		limit = 200 * time.Millisecond
