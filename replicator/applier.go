@@ -270,11 +270,15 @@ func (a *applier) checkLayout(first []byte) error {
 	if err != nil || now == nil {
 		return err
 	}
+	why := ErrCorrupt
+	if a.replaces {
+		why = errOtherLayout // that is the new primary's right
+	}
 	if was, is := now[offReserved], first[offReserved]; was != is {
-		return fmt.Errorf("%w: page 1 reserves %d bytes of each page, where it was %d", ErrCorrupt, is, was)
+		return fmt.Errorf("%w: page 1 reserves %d bytes of each page, where it was %d", why, is, was)
 	}
 	if was, is := textEncoding(now), textEncoding(first); was != is && was != 0 && is != 0 {
-		return fmt.Errorf("%w: page 1 has text encoding %d, where it was %d", ErrCorrupt, is, was)
+		return fmt.Errorf("%w: page 1 has text encoding %d, where it was %d", why, is, was)
 	}
 	return nil
 }

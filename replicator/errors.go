@@ -137,6 +137,7 @@ var (
 	errNoHello         = errors.New("the server wants a new hello")
 	errNeedSnapshot    = errors.New("the log no longer holds the frame: a snapshot is needed")
 	errSnapshotPending = errors.New("the snapshot is not ready yet")
+	errOtherLayout     = errors.New("the new database divides its pages, or writes its texts, in another way than the old one")
 	errLogChanged      = errors.New("the primary's log is another one now")
 	errYield           = errors.New("the session is wanted by another call")
 )

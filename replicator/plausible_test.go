@@ -515,3 +515,29 @@ func TestLongFilesBesideADatabaseAreNotReadWhole(t *testing.T) {
 		}
 	}
 }
+
+// A primary that was replaced by a database with another text encoding is followed.
+func TestNewLogWithAnotherTextEncodingIsFollowed(t *testing.T) {
+	old := lieLogs(t)["several"]
+	other := liar.Write(t, 9, "PRAGMA encoding = 'UTF-16le'; CREATE TABLE a(id INTEGER PRIMARY KEY, v)", "INSERT INTO a(v) VALUES ('x'), ('ü')")
+	if first := other.Image(1); textEncoding(first) != 2 {
+		t.Fatalf("the other database has text encoding %d", textEncoding(first))
+	}
+	s := newLieScene(t, "encoding", other)
+	s.patience = time.Minute
+	s.p.Set(old)
+	r := s.open()
+	s.sync(r)
+	s.p.Set(other)
+	s.sync(r)
+	if diff := sqldtest.DiffPages(image(t, s.path), other.Image(len(other.Frames))); diff != "" {
+		t.Errorf("replica and primary differ: %s", diff)
+	}
+	if got := queryText(t, s.path, "SELECT v FROM a"); got != "xü" {
+		t.Errorf("the replica has %q, want %q", got, "xü")
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.sync(s.open())
+}

@@ -32,7 +32,7 @@ type session struct {
 	builder  *builder
 	batch    batch
 	rebuild  bool // everything is fetched anew, over a database that exists
-	broken   bool // the database that exists cannot be read: a new one takes its place
+	broken   bool // the database that exists is of no use: a new one takes its place
 	retries  int  // of the call that has the turn, see Config.Retries
 
 	log    frames.LogID // whose frames are being received
@@ -123,10 +123,11 @@ func (s *session) load(ctx context.Context) error {
 // floe, one that libSQL's own client has encrypted is not readable either.
 func (s *session) ours() bool { return s.rec.proven && !s.rec.foreign }
 
-// startOver has a new database take the place of the one that cannot be read, as if
-// there were none.
+// startOver has a new database take the place of the one that there is, which has
+// been let go.
 func (s *session) startOver() {
 	s.rec, s.rebuild, s.broken = record{}, false, true
+	s.proven, s.sumOK = false, false
 	s.setReceived(Position{})
 	s.hold(Position{})
 }

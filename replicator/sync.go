@@ -15,6 +15,21 @@ import (
 
 // sync brings the file to the primary's end, as hello finds it.
 func (s *session) sync(ctx context.Context) error {
+	err := s.syncOver(ctx)
+	if !errors.Is(err, errOtherLayout) {
+		return err
+	}
+	// SQLite cannot go over from one to the other under the connections that are
+	// open: a new file takes the old one's place.
+	if err := s.leaveApplier(); err != nil {
+		return err
+	}
+	s.startOver()
+	return s.syncOver(ctx)
+}
+
+// syncOver is sync in the file that there is.
+func (s *session) syncOver(ctx context.Context) error {
 	h, err := s.hello(ctx)
 	if err != nil {
 		return err
@@ -94,10 +109,15 @@ func (s *session) catchUp(ctx context.Context, h frames.Hello) error {
 		if err != nil {
 			return err
 		}
-		if s.next() > before {
+		switch {
+		case s.next() > before:
 			wait.progress()
-		} else if err := wait.wait(ctx, errNoProgress); err != nil {
-			return err
+		case s.next() > h.Current && s.proven:
+			return nil // there was only the last frame to compare
+		default:
+			if err := wait.wait(ctx, errNoProgress); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

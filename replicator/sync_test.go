@@ -256,3 +256,17 @@ func TestSchemaCookieIsThePrimarysWhileItIsTheSameOne(t *testing.T) {
 		srv.Exec(t, fmt.Sprintf("CREATE TABLE round%d(x)", round))
 	}
 }
+
+func TestSyncOfAReopenedReplicaWithoutNewsIsNotTriedTwice(t *testing.T) {
+	srv := sqldtest.Start(t)
+	fill(t, srv, 3, 0)
+	r := openTest(t, srv)
+	mustSync(t, r)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, Config{Path: r.cfg.Path, Remote: r.cfg.Remote, Retries: NoRetries})
+	if res := mustSync(t, again); res.Frames != 0 {
+		t.Errorf("%d frames were applied, want none", res.Frames)
+	}
+}
