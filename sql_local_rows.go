@@ -56,15 +56,6 @@ type localRows struct {
 	*shape
 }
 
-var _ interface {
-	driver.Rows
-	driver.RowsNextResultSet
-	driver.RowsColumnTypeDatabaseTypeName
-	driver.RowsColumnTypeScanType
-	driver.RowsColumnTypeNullable
-	driver.RowsColumnTypeLength
-} = (*localRows)(nil)
-
 // start runs a statement up to its first row: from there on it is known what the columns are.
 func (c *localConn) start(ctx context.Context, s *engine.Stmt, args []driver.NamedValue, k *localStmt) (driver.Rows, error) {
 	r := &localRows{ctx: ctx, c: c, kept: k}

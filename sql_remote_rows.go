@@ -35,15 +35,6 @@ type remoteSet struct {
 	end  error
 }
 
-var _ interface {
-	driver.Rows
-	driver.RowsNextResultSet
-	driver.RowsColumnTypeDatabaseTypeName
-	driver.RowsColumnTypeScanType
-	driver.RowsColumnTypeNullable
-	driver.RowsColumnTypeLength
-} = (*remoteRows)(nil)
-
 func remoteShape(cols []hrana.Col) *shape {
 	sh := newShape(len(cols))
 	for i, col := range cols {

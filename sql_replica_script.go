@@ -114,17 +114,16 @@ type scriptRows struct {
 	typedRows // of the statement that is read
 }
 
-// typedRows are rows of any mode.
+// typedRows are rows of any mode, with all that they tell of their columns.
 type typedRows interface {
 	driver.RowsNextResultSet
 	driver.RowsColumnTypeDatabaseTypeName
 	driver.RowsColumnTypeScanType
 	driver.RowsColumnTypeNullable
 	driver.RowsColumnTypeLength
-	driver.RowsColumnTypePrecisionScale
 }
 
-var _ typedRows = (*scriptRows)(nil)
+var _, _, _, _ typedRows = (*localRows)(nil), (*remoteRows)(nil), (*primaryRows)(nil), (*scriptRows)(nil)
 
 func (c *replicaConn) queryEach(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	s, err := c.newScript(query, args)
