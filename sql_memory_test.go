@@ -184,3 +184,37 @@ func TestAJournalModeThatSQLiteDoesNotTakeIsAnError(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestWritersOfASharedCacheWaitForEachOther(t *testing.T) {
+	db := openSQL(t, "file:"+t.Name()+"?mode=memory&cache=shared&_txlock=immediate&_busy_timeout=3600000")
+	mustExec(t, db, "CREATE TABLE t (a)")
+	const writers, rows = 16, 10
+	errs := make(chan error, writers)
+	for range writers {
+		go func() {
+			errs <- func() error {
+				for range rows {
+					tx, err := db.Begin()
+					if err != nil {
+						return err
+					}
+					if _, err := tx.Exec("INSERT INTO t SELECT count(*) FROM t"); err != nil {
+						return errors.Join(err, tx.Rollback())
+					}
+					if err := tx.Commit(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}()
+		}()
+	}
+	for range writers {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if n := one[int](t, db, "SELECT count(DISTINCT a) FROM t"); n != writers*rows {
+		t.Errorf("%d rows, want %d", n, writers*rows)
+	}
+}

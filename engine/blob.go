@@ -61,12 +61,13 @@ func (c *Conn) OpenBlob(
 		writes = 1
 	}
 	opened := c.slot(0) // set to zero before anything can fail
-	_, err = c.under(ctx, "open "+b.op, func() int32 {
+	open := func() int32 {
 		if rc := c.loadSchema(names[0], names[1]); rc != sqlite3.SQLITE_OK && rc != sqlite3.SQLITE_ERROR {
 			return rc
 		}
 		return sqlite3.Xsqlite3_blob_open(c.tls, c.db, names[0], names[1], names[2], rowid, writes, opened)
-	})
+	}
+	_, err = c.under(ctx, "open "+b.op, func() int32 { return c.awaitShared(open(), open) })
 	ptr := c.slotPointer(0)
 	if err != nil {
 		sqlite3.Xsqlite3_blob_close(c.tls, ptr)

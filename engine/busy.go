@@ -33,6 +33,9 @@ type busyWait struct {
 
 	done        <-chan struct{} // ends the running statement's waits; nil if nothing does
 	interrupted bool            // Interrupt ended a wait of the running statement
+
+	shared   bool          // the wait is for a lock in a shared cache
+	unlocked chan struct{} // tells that it may be free; nil before the first such wait
 }
 
 // busyAnswer is what a handler wants.
@@ -53,26 +56,43 @@ func onBusy(_ *libc.TLS, handle uintptr, count int32) int32 {
 	if c == nil {
 		return 0
 	}
-	if sqlite3.Xsqlite3_is_interrupted(c.tls, c.db) != 0 {
-		c.busy.interrupted = true
-		return 0
-	}
 	if count == 0 {
-		c.busy.started = time.Now()
+		c.busy.noteWait()
 	}
-	wait := c.busy.wait
-	if c.busy.call != nil {
-		wait = c.askBusyHandler
-	}
-	if wait(int(count)) {
+	if c.waitBusy(int(count)) {
 		return 1
 	}
 	return 0
 }
 
+// waitBusy pauses before retry number count and reports whether to try again.
+func (c *Conn) waitBusy(count int) bool {
+	if c.noteInterrupt() {
+		return false
+	}
+	if c.busy.call != nil {
+		return c.askBusyHandler(count)
+	}
+	return c.busy.wait(count)
+}
+
+// noteInterrupt reports whether the running statement is to end.
+func (c *Conn) noteInterrupt() bool {
+	if sqlite3.Xsqlite3_is_interrupted(c.tls, c.db) == 0 {
+		return false
+	}
+	c.busy.interrupted = true
+	return true
+}
+
+func (w *busyWait) noteWait() { w.started = time.Now() }
+
+// left is how long may still be waited.
+func (w *busyWait) left() time.Duration { return w.timeout - time.Since(w.started) }
+
 // wait pauses before retry number count and reports whether to try again.
 func (w *busyWait) wait(count int) bool {
-	left := w.timeout - time.Since(w.started)
+	left := w.left()
 	if left <= 0 {
 		return false
 	}
@@ -88,9 +108,19 @@ func (w *busyWait) pause(d time.Duration) bool {
 	select {
 	case <-timer.C:
 		return true
+	case <-w.unlocks():
+		return true
 	case <-w.done:
 		return false
 	}
+}
+
+// unlocks is what ends a pause early.
+func (w *busyWait) unlocks() <-chan struct{} {
+	if w.shared {
+		return w.unlocked
+	}
+	return nil
 }
 
 // ended reports whether the statement's waits have to end.
@@ -144,6 +174,9 @@ func (c *Conn) SetBusyHandler(decide func(hooks.BusyEvent) (pause time.Duration,
 // SetBusyTimeout sets how long a statement waits for a lock that another connection holds, before its error is
 // [Busy]. Zero or less does not wait at all; a new connection has [DefaultBusyTimeout]. The wait ends at once
 // when the context of the statement does. "PRAGMA busy_timeout" sets and shows the same value, in milliseconds.
+//
+// A lock in a cache that connections share (cache=shared) is waited for, too; its error is [LockedSharedCache], at once
+// where the one that holds it waits for this connection.
 //
 // https://sqlite.org/c3ref/busy_timeout.html
 func (c *Conn) SetBusyTimeout(d time.Duration) {

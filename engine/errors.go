@@ -94,7 +94,7 @@ func (e *Error) Is(target error) bool {
 
 // endedEarly reports whether a context or an interrupt ended the statement.
 func (e *Error) endedEarly() bool {
-	return e.cause != nil && !e.raised && (e.Code == Interrupt || e.Code == Busy)
+	return e.cause != nil && !e.raised && (e.Code == Interrupt || e.Code == Busy || e.Extended == LockedSharedCache)
 }
 
 // Unwrap returns what ended the statement early: the error of its context and the cause given for it, [Interrupt] if [Conn.Interrupt] ended a

@@ -31,6 +31,7 @@ type Stmt struct {
 	parked    uintptr                // what ptr was, while the statement is idle in the cache
 	databases int32                  // how many the connection had when this was compiled for the cache
 	altered   bool                   // it does something else now than its text says
+	onRow     bool                   // the execution has come to a row
 }
 
 // Prepare compiles sql, which must be exactly one statement, with comments and semicolons around it as you
@@ -150,6 +151,11 @@ func checkText(sql string) error {
 func (c *Conn) compileAt(ctx context.Context, text uintptr, sql string, flags uint32) (s *Stmt, tail string, err error) {
 	c.busy.done = doneOf(ctx)
 	rc := sqlite3.Xsqlite3_prepare_v3(c.tls, c.db, text, int32(len(sql)+1), flags, c.slot(0), c.slot(1))
+	if rc == sqlite3.SQLITE_LOCKED_SHAREDCACHE {
+		rc = c.awaitShared(rc, func() int32 {
+			return sqlite3.Xsqlite3_prepare_v3(c.tls, c.db, text, int32(len(sql)+1), flags, c.slot(0), c.slot(1))
+		})
+	}
 	c.busy.done = nil
 	interrupted := c.busy.takeInterrupted()
 	if rc != sqlite3.SQLITE_OK || c.failure != nil {
@@ -220,11 +226,25 @@ func (s *Stmt) step(ctx context.Context, done <-chan struct{}) (bool, error) {
 	if done != nil || s.watch != nil {
 		return s.stepWatched(ctx, done)
 	}
-	rc := sqlite3.Xsqlite3_step(s.c.tls, s.ptr)
+	rc := s.stepOnce()
 	if rc == sqlite3.SQLITE_ROW && s.c.failure == nil {
 		return true, nil
 	}
 	return false, s.end(rc, nil)
+}
+
+// stepOnce runs the statement to its next row. It waits for a lock in a shared cache before the first one: from there on the
+// execution cannot be begun again unseen.
+func (s *Stmt) stepOnce() int32 {
+	rc := sqlite3.Xsqlite3_step(s.c.tls, s.ptr)
+	if rc == sqlite3.SQLITE_LOCKED_SHAREDCACHE && !s.onRow {
+		rc = s.c.awaitShared(rc, func() int32 {
+			sqlite3.Xsqlite3_reset(s.c.tls, s.ptr)
+			return sqlite3.Xsqlite3_step(s.c.tls, s.ptr)
+		})
+	}
+	s.onRow = rc == sqlite3.SQLITE_ROW
+	return rc
 }
 
 func (s *Stmt) stepWatched(ctx context.Context, done <-chan struct{}) (bool, error) {
@@ -238,7 +258,7 @@ func (s *Stmt) stepWatched(ctx context.Context, done <-chan struct{}) (bool, err
 		s.reset()
 		return false, cancelledError("step", s.sql, ctxEnded(ctx))
 	}
-	rc := sqlite3.Xsqlite3_step(s.c.tls, s.ptr)
+	rc := s.stepOnce()
 	w.finish()
 	if rc == sqlite3.SQLITE_ROW && s.c.failure == nil {
 		return true, nil
@@ -329,7 +349,7 @@ func (c *Conn) endedError(op, sql string, rc int32, cause error) *Error {
 		e.cause, e.raised = err, true
 		return e
 	}
-	if e.Code == Interrupt || e.Code == Busy {
+	if e.Code == Interrupt || e.Code == Busy || e.Extended == LockedSharedCache {
 		e.cause = cause
 	}
 	return e
@@ -389,6 +409,7 @@ func (s *Stmt) Reset() error {
 
 func (s *Stmt) reset() int32 {
 	rc := sqlite3.Xsqlite3_reset(s.c.tls, s.ptr)
+	s.onRow = false
 	s.c.raised.err = nil // it was of this execution at the latest
 	s.endWatch()
 	return rc
