@@ -57,6 +57,11 @@ func TestAttachedReplicaIsNotWrittenTo(t *testing.T) {
 		if err := c.Exec(limit(t), "INSERT INTO sqlite_dbpage(schema, pgno, data) VALUES ('r', 2, zeroblob(4096))"); err == nil {
 			t.Errorf("%s: a page was written", what)
 		}
+		if err := c.Exec(limit(t), "CREATE TEMP TABLE tt(a); CREATE TEMP TRIGGER tr AFTER INSERT ON tt BEGIN DELETE FROM t; END; INSERT INTO tt VALUES (1)"); err == nil {
+			t.Errorf("%s: a trigger wrote", what)
+		}
+		_ = c.Exec(limit(t), "PRAGMA r.journal_mode = DELETE")
+		wantNoBackupInto(t, c.Conn, "r")
 		// What is attached beside it, and the database itself, can be written to.
 		other := filepath.Join(t.TempDir(), "other.db")
 		if err := c.Exec(limit(t), "ATTACH ? AS o", other); err != nil {
@@ -76,6 +81,28 @@ func TestAttachedReplicaIsNotWrittenTo(t *testing.T) {
 	fill(t, srv, 1)
 	mustSync(t, r)
 	wantEqual(t, path, srv)
+}
+
+func wantNoBackupInto(t *testing.T, c *engine.Conn, schema string) {
+	t.Helper()
+	src, err := engine.Open(":memory:", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	if err := src.Exec(limit(t), "CREATE TABLE other(a)"); err != nil {
+		t.Fatal(err)
+	}
+	b, err := engine.NewBackup(c, schema, src, "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for more := true; more && err == nil; {
+		more, err = b.Step(limit(t), -1)
+	}
+	if err = errors.Join(err, b.Close()); !errors.Is(err, engine.ReadOnly) {
+		t.Errorf("backup into it: %v, want %v", err, engine.ReadOnly)
+	}
 }
 
 func wantRows(t *testing.T, c *engine.Conn, sql, want string) {

@@ -29,6 +29,8 @@ func linkedPaths(t *testing.T, real string) map[string]string {
 	paths := map[string]string{"link": link("link.db", real)}
 	paths["chain of links"] = link("chain.db", "link.db")
 	paths["directory that is a link"] = filepath.Join(link("data", filepath.Dir(real)), filepath.Base(real))
+	paths["missing directory that is left again"] = filepath.Dir(real) + "/missing/../" + filepath.Base(real)
+	paths["directory that is none"] = real + "/."
 	paths["link behind a directory that is one"] = link("both.db", filepath.Join("data", filepath.Base(real)))
 	return paths
 }

@@ -60,6 +60,10 @@ func TestRealGoesThroughAllLinks(t *testing.T) {
 		{"dangling2.db", "data/new.db"},
 		{"dirs/data/yet.db", "data/yet.db"},
 		{"nowhere.db", "missing/new.db"},
+		{"missing/../data/app.db", "data/app.db"}, // for SQLite, if not for the system
+		{"missing/../link.db", "data/app.db"},
+		{"data/app.db/", "data/app.db"},
+		{"data//./app.db/.", "data/app.db"},
 		{"yet.db", "yet.db"},
 	} {
 		want := filepath.Join(dir, tt.want)
