@@ -125,8 +125,9 @@ func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
 // Driver implements [driver.Connector].
 func (c *Connector) Driver() driver.Driver { return &Driver{} }
 
-// Close lets go of what the connector holds besides connections; those that are
-// open stay so. [sql.DB.Close] calls it.
+// Close lets go of what the connector holds. Connections to a local file that are
+// open stay so; those to a server end, with what runs on them, and the server is
+// told to roll back, for two seconds at most. [sql.DB.Close] calls it.
 func (c *Connector) Close() error { return c.close() }
 
 // Replica returns the replica that the connections read, nil in the other modes.

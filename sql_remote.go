@@ -15,6 +15,28 @@ type remoteServer struct {
 	client *hrana.Client
 	conn   connConfig
 	texts  sqlTexts
+
+	mu      sync.Mutex // for the following, not to wait while one more begins
+	closed  bool
+	closing sync.WaitGroup // streams that are being closed while nobody waits for it
+}
+
+// close closes the streams that connections have left, and the client. A connection in use finds that out.
+func (srv *remoteServer) close() error {
+	srv.mu.Lock()
+	srv.closed = true
+	srv.mu.Unlock()
+	srv.closing.Wait()
+	return srv.client.Close()
+}
+
+// drop closes a stream that its connection has given up. That takes no longer than closeTimeout.
+func (srv *remoteServer) drop(s *hrana.Stream) {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	if !srv.closed { // or else the client closes it
+		srv.closing.Go(func() { _ = closeStream(s) })
+	}
 }
 
 func newRemoteConnector(t dsnTarget, cfg config) (*Connector, error) {
@@ -22,7 +44,7 @@ func newRemoteConnector(t dsnTarget, cfg config) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Connector{open: srv.open, close: srv.client.Close}, nil
+	return &Connector{open: srv.open, close: srv.close}, nil
 }
 
 // newRemoteServer sends nothing: a server that cannot be reached is found by the first statement.

@@ -82,7 +82,7 @@ func (c *remoteConn) open(ctx context.Context) error {
 	s, err := c.server.client.OpenStream(ctx)
 	if err == nil && c.fresh != nil {
 		if err = c.fresh(ctx, s); err != nil {
-			go closeStream(s)
+			c.server.drop(s)
 		}
 	}
 	if err == nil {
@@ -149,7 +149,7 @@ func (c *remoteConn) drop(err error, kind callKind) {
 	default:
 		c.lost = fmt.Errorf("%w: %w", ErrTransactionLost, remoteError(err))
 	}
-	go closeStream(c.s)
+	c.server.drop(c.s)
 	c.s = nil
 }
 

@@ -123,7 +123,7 @@ func (s *replicaSource) close() error {
 	defer s.mu.Unlock()
 	var err error
 	if s.primary != nil {
-		err = s.primary.client.Close()
+		err = s.primary.close()
 	}
 	if s.owned {
 		err = errors.Join(err, s.r.Close())

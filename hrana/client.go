@@ -83,8 +83,9 @@ func (c *Client) Reauthenticate(ctx context.Context) error {
 	return wrap("reauthenticate", c.transport.reauthenticate(ctx))
 }
 
-// Close ends the client: a WebSocket is closed with its streams, idle connections of HTTP are closed. Streams over
-// HTTP should be closed before; the server drops the others soon.
+// Close ends the client with its streams, and returns once no goroutine and no connection of its own is left. Requests
+// under way are given up. A transaction that is open on a stream is rolled back by the server, which is told so, for two
+// seconds at most.
 func (c *Client) Close() error {
 	if c.closed.Swap(true) {
 		return nil

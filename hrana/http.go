@@ -30,6 +30,10 @@ type httpTransport struct {
 	tokens *authtoken.Tokens
 	gzip   bool
 
+	life   context.Context // ends with the client
+	end    context.CancelCauseFunc
+	batons batons
+
 	negotiated atomic.Pointer[dialect]
 	lock       chan struct{} // has an element while a goroutine negotiates
 }
@@ -59,6 +63,7 @@ func newHTTPTransport(base *url.URL, cfg *config) *httpTransport {
 		cfg: cfg, base: base, header: cfg.header(), tokens: authtoken.New(cfg.token, cfg.tokenSource), lock: make(chan struct{}, 1),
 		gzip: !isLoopback(base.Hostname()),
 	}
+	t.life, t.end = context.WithCancelCause(context.Background())
 	if cfg.compression != nil {
 		t.gzip = *cfg.compression
 	}
@@ -90,7 +95,10 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
+// close ends the requests under way, whose connections are closed, and the streams that wait for the next one.
 func (t *httpTransport) close() error {
+	t.end(ErrClientClosed)
+	t.closeStreams()
 	if t.cfg.roundTripper == nil {
 		t.client.CloseIdleConnections()
 	}
@@ -137,9 +145,11 @@ func (t *httpTransport) negotiate(ctx context.Context) (*dialect, error) {
 			return nil, fmt.Errorf("ask for the protocol's version: %w", mark(err, ErrNotExecuted))
 		}
 		if ok {
+			t.cfg.log.Debug("protocol agreed on", "host", t.base.Host, "version", d.version, "encoding", d.encoding.String())
 			t.negotiated.Store(d)
 			return d, nil
 		}
+		t.cfg.log.Info("the server lacks a variant of the protocol", "host", t.base.Host, "version", d.version, "encoding", d.encoding.String())
 	}
 	return nil, mark(fmt.Errorf("%w: no version of the protocol in common", ErrUnsupported), ErrNotExecuted)
 }
@@ -181,13 +191,16 @@ type answer struct {
 // send makes a call. A call is made again only when the server is known not to have run it: when it refused the
 // token and there is a new one, and when it answered 429.
 func (t *httpTransport) send(ctx context.Context, c *call) (*answer, error) {
+	if t.life.Err() != nil {
+		return nil, mark(ErrClientClosed, ErrNotExecuted)
+	}
 	token, err := t.tokenFor(ctx, c.url, t.tokens.Get)
 	if err != nil {
 		return nil, mark(err, ErrNotExecuted)
 	}
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
-		res, wait, err := t.sendOnce(ctx, c, token)
+		res, wait, err := t.sendWhileAlive(ctx, c, token)
 		if err == nil || attempt == maxAttempts {
 			return res, err
 		}
@@ -207,7 +220,7 @@ func (t *httpTransport) send(ctx context.Context, c *call) (*answer, error) {
 			if !sleep(ctx, max(pause, wait)) {
 				return nil, err
 			}
-			t.cfg.log.Info("request sent again", "host", c.url.Host, "reason", err)
+			t.cfg.log.Info("request sent again", "host", c.url.Host, reason(err))
 			pause *= 2
 		default:
 			return nil, err
@@ -244,6 +257,21 @@ func (t *httpTransport) tokenFor(ctx context.Context, u *url.URL, get func(conte
 		return "", nil
 	}
 	return get(ctx)
+}
+
+// sendWhileAlive makes a call once, which ends with the client.
+func (t *httpTransport) sendWhileAlive(ctx context.Context, c *call, token string) (*answer, time.Duration, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(t.life, func() { cancel(ErrClientClosed) })
+	a, wait, err := t.sendOnce(ctx, c, token)
+	if err != nil {
+		stop()
+		cancel(nil)
+		return nil, wait, err
+	}
+	end := a.close
+	a.close = func() { stop(); end(); cancel(nil) }
+	return a, wait, nil
 }
 
 // sendOnce makes a call once. wait is how long the server asks to wait before the next one.

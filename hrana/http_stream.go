@@ -42,13 +42,20 @@ func (s *httpStream) err() error {
 
 // lose makes the stream unusable and gives err as the error of the call that did.
 func (s *httpStream) lose(err error) error {
+	s.transport.batons.take(s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed == nil {
 		s.closed = fmt.Errorf("%w: %w", ErrStreamClosed, err)
+		if err != errEnded && !errors.Is(err, ErrClientClosed) {
+			s.transport.cfg.log.Info("stream lost", "host", s.base.Host, reason(err))
+		}
 	}
 	return mark(err, ErrStreamClosed)
 }
+
+// errEnded is why a stream is closed that its user has closed.
+var errEnded = errors.New("closed")
 
 // usable gives the error of a call on a stream that can no longer be used. Why it cannot does not become part of it
 // for errors.Is: this call did not run, whatever became of the one that lost the stream.
@@ -111,12 +118,15 @@ func readAll(buf *bytes.Buffer, r io.Reader, limit int64) error {
 
 // result takes over where the stream goes on, and gives the one result of the answer.
 func (s *httpStream) result(res *PipelineResponse) (*Response, error) {
-	moveErr := s.goOn(res.Baton, res.BaseURL)
 	result := res.Results[0]
+	if result.Response != nil && result.Response.Kind == ReqCloseStream {
+		return result.Response, nil // the caller ends the stream
+	}
+	moveErr := s.goOn(res.Baton, res.BaseURL)
 	switch {
 	case result.Error != nil:
 		return nil, result.Error
-	case moveErr != nil && result.Response.Kind != ReqCloseStream:
+	case moveErr != nil:
 		// The request ran: its result counts, and the next one finds the stream closed.
 		return result.Response, nil
 	}
@@ -127,18 +137,20 @@ func (s *httpStream) result(res *PipelineResponse) (*Response, error) {
 func (s *httpStream) goOn(baton, baseURL string) error {
 	s.baton = baton
 	if baton == "" {
-		return s.lose(errors.New("closed by the server"))
+		return s.lose(errClosedByServer)
 	}
-	if baseURL == "" {
-		return nil
+	if baseURL != "" {
+		base, err := s.move(baseURL)
+		if err != nil {
+			return s.lose(err)
+		}
+		s.base = base
 	}
-	base, err := s.move(baseURL)
-	if err != nil {
-		return s.lose(err)
-	}
-	s.base = base
+	s.transport.batons.put(s)
 	return nil
 }
+
+var errClosedByServer = errors.New("closed by the server")
 
 // move gives the URL that the server sends the stream to. A stream that came over TLS does not leave it.
 func (s *httpStream) move(to string) (*url.URL, error) {
@@ -155,6 +167,7 @@ func (s *httpStream) move(to string) (*url.URL, error) {
 
 // send posts a body to an endpoint of the stream.
 func (s *httpStream) send(ctx context.Context, endpoint string, body []byte) (*answer, error) {
+	s.transport.batons.take(s)
 	a, err := s.transport.send(ctx, &call{
 		method: http.MethodPost, url: s.base.JoinPath(s.dialect.path, endpoint), body: body,
 		expects: s.dialect.encoding, cursor: endpoint == "cursor",
@@ -162,7 +175,10 @@ func (s *httpStream) send(ctx context.Context, endpoint string, body []byte) (*a
 	if err == nil {
 		return a, nil
 	}
-	return nil, s.failed(err)
+	if err = s.failed(err); s.baton != "" && s.err() == nil {
+		s.transport.batons.put(s)
+	}
+	return nil, err
 }
 
 // failed decides what an error of a request means for the stream, which only goes on when nothing was sent, or what was
@@ -170,6 +186,8 @@ func (s *httpStream) send(ctx context.Context, endpoint string, body []byte) (*a
 func (s *httpStream) failed(err error) error {
 	var status *HTTPError
 	switch {
+	case errors.Is(err, ErrClientClosed):
+		return s.lose(err)
 	case errors.Is(err, ErrNotExecuted):
 		return err
 	case !errors.As(err, &status):
@@ -211,11 +229,11 @@ func (s *httpStream) close(ctx context.Context) error {
 		return nil
 	}
 	if s.baton == "" {
-		s.lose(errors.New("closed"))
+		s.lose(errEnded)
 		return nil
 	}
 	_, err := s.do(ctx, &Request{Kind: ReqCloseStream})
-	s.lose(errors.New("closed"))
+	s.lose(errEnded)
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -22,6 +23,9 @@ type socket struct {
 	version  int
 	token    string // in the last hello
 	timeout  time.Duration
+	tasks    *tasks
+	log      *slog.Logger
+	host     string
 
 	queue   chan *exchange
 	queued  atomic.Int32    // exchanges on their way through the queue
@@ -71,7 +75,7 @@ func dialSocket(ctx context.Context, t *wsTransport, token string) (*socket, err
 		return nil, dialError(withCause(ctx, err), res, token)
 	}
 	s := &socket{
-		conn: conn, token: token, timeout: t.cfg.timeout, queue: make(chan *exchange), done: make(chan struct{}),
+		conn: conn, token: token, timeout: t.cfg.timeout, tasks: &t.tasks, log: t.cfg.log, host: t.base.Host, queue: make(chan *exchange), done: make(chan struct{}),
 		writing: make(chan struct{}, 1), waiting: map[int32]*exchange{},
 	}
 	if err := s.agreed(conn.Subprotocol()); err != nil {
@@ -133,18 +137,20 @@ func (s *socket) agreed(name string) error {
 func (s *socket) serve(pingInterval time.Duration) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.life = ctx
-	go func() {
+	s.tasks.run(func() {
 		<-s.done
-		if s.err() == errSocketClosed {
+		if s.err() == errSocketClosed { // by this client: the server is told, if it listens
+			timer := time.AfterFunc(closeTimeout, func() { s.conn.CloseNow() })
 			s.conn.Close(websocket.StatusNormalClosure, "")
+			timer.Stop()
 		}
 		cancel()
 		s.conn.CloseNow()
-	}()
-	go s.write()
-	go s.read(ctx)
+	})
+	s.tasks.run(s.write)
+	s.tasks.run(func() { s.read(ctx) })
 	if pingInterval > 0 {
-		go s.ping(ctx, pingInterval)
+		s.tasks.run(func() { s.ping(ctx, pingInterval) })
 	}
 }
 
@@ -157,6 +163,9 @@ func (s *socket) lose(err error) {
 	}
 	s.lost = err
 	close(s.done)
+	if err != errSocketClosed {
+		s.log.Warn("connection lost", "host", s.host, reason(err))
+	}
 }
 
 func (s *socket) err() error {
@@ -470,5 +479,5 @@ func (s *socket) currentToken() string {
 
 // tell sends a request whose response matters to nobody, even when ctx is over.
 func (s *socket) tell(ctx context.Context, r *Request) {
-	go s.call(context.WithoutCancel(ctx), r)
+	s.tasks.run(func() { s.call(context.WithoutCancel(ctx), r) })
 }

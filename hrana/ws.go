@@ -27,6 +27,8 @@ type wsTransport struct {
 	mu     sync.Mutex
 	socket *socket // nil before the first stream
 	closed bool
+
+	tasks tasks // of all sockets
 }
 
 func newWSTransport(base *url.URL, cfg *config) *wsTransport {
@@ -36,14 +38,23 @@ func newWSTransport(base *url.URL, cfg *config) *wsTransport {
 	}
 }
 
+// close closes the WebSocket, and with it what the streams have left at the server.
 func (t *wsTransport) close() error {
+	t.end()
+	t.tasks.wait()
+	if t.cfg.roundTripper == nil {
+		t.client.CloseIdleConnections()
+	}
+	return nil
+}
+
+func (t *wsTransport) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closed = true
 	if t.socket != nil {
 		t.socket.lose(errSocketClosed)
 	}
-	return nil
 }
 
 // current gives the socket in use, nil when there is none or it is lost.
@@ -263,7 +274,7 @@ func (s *wsStream) close(ctx context.Context) error {
 		_, err = s.socket.call(ctx, r)
 	}
 	if errors.Is(err, ErrNotExecuted) && s.socket.err() == nil {
-		go s.closeLater(r) // the context was over, but the stream is to be closed
+		s.socket.tasks.run(func() { s.closeLater(r) }) // the context was over, but the stream is to be closed
 	}
 	return err
 }
@@ -391,7 +402,7 @@ func (e *wsEntries) unfinished() bool { return e.ahead != nil }
 func (e *wsEntries) closeLater(opening *exchange) {
 	freed := make(chan struct{})
 	e.stream.freed = freed
-	go func() {
+	e.stream.socket.tasks.run(func() {
 		defer close(freed)
 		ctx := context.WithoutCancel(e.ctx)
 		if opening != nil {
@@ -400,5 +411,5 @@ func (e *wsEntries) closeLater(opening *exchange) {
 			}
 		}
 		_, _ = e.stream.socket.send(ctx, &Request{Kind: ReqCloseCursor, CursorID: e.id})
-	}()
+	})
 }
