@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 )
@@ -19,6 +20,7 @@ const (
 type backoff struct {
 	most  int // tries without progress before it gives up; negative: never
 	tries int
+	log   *slog.Logger // told of each wait; may be nil
 }
 
 // progress starts the count again.
@@ -37,13 +39,26 @@ func (b *backoff) wait(ctx context.Context, err error) error {
 	if b.most >= 0 && b.tries > b.most {
 		return gaveUp(b.tries, err)
 	}
-	t := time.NewTimer(b.pause())
+	pause := b.pause()
+	b.tell(ctx, err, pause)
+	t := time.NewTimer(pause)
 	defer t.Stop()
 	select {
 	case <-t.C:
 		return nil
 	case <-ctx.Done():
 		return contextError(ctx, err)
+	}
+}
+
+// tell writes down why the server is tried again, and when.
+func (b *backoff) tell(ctx context.Context, err error, pause time.Duration) {
+	switch {
+	case b.log == nil:
+	case errors.Is(err, ErrCorrupt):
+		b.log.WarnContext(ctx, "frames were refused; they are asked for again", "err", err, "try", b.tries, "in", pause)
+	default:
+		b.log.InfoContext(ctx, "the server is asked again", "err", err, "try", b.tries, "in", pause)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -51,13 +52,15 @@ type client struct {
 	tokens    *authtoken.Tokens
 	http      *http.Client
 	own       *http.Transport // nil where the HTTP client is the user's
+	logger    *slog.Logger
 	session   atomic.Pointer[string]
 	bytes     atomic.Int64 // received, envelopes included
 	patience  time.Duration
 }
 
-// newClient checks r and returns a client for it. It sends nothing.
-func newClient(r Remote) (*client, error) {
+// newClient checks r and returns a client for it, which tells log, if that is not
+// nil, what goes on. It sends nothing.
+func newClient(r Remote, log *slog.Logger) (*client, error) {
 	base, err := baseURL(r.URL)
 	if err != nil {
 		return nil, err
@@ -66,7 +69,7 @@ func newClient(r Remote) (*client, error) {
 	if err := authtoken.Check(r.AuthToken); err != nil {
 		return nil, err
 	}
-	c := &client{base: base, namespace: r.Namespace, tokens: tokens, http: r.HTTPClient, patience: patience}
+	c := &client{base: base, namespace: r.Namespace, tokens: tokens, http: r.HTTPClient, logger: log, patience: patience}
 	if c.namespace == "" {
 		c.namespace = "default"
 	}
@@ -83,6 +86,12 @@ func newClient(r Remote) (*client, error) {
 	// A redirect is an answer: following one would send the token to whoever it names.
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c.http = &own
+	if c.logger == nil {
+		c.logger = slog.New(slog.DiscardHandler)
+	}
+	if (r.AuthToken != "" || r.TokenSource != nil) && !c.trusted() {
+		c.logger.Warn("the auth token is sent to another machine over plain HTTP, where others can read it; use https or libsql", "server", c.base)
+	}
 	return c, nil
 }
 

@@ -147,7 +147,7 @@ func permanent(err error) bool {
 	for _, target := range []error{
 		ErrAuth, ErrNamespaceNotFound, ErrNotLibSQL, ErrRefused, ErrNoServer, ErrNotReplica, ErrPositionFile,
 		ErrAhead, ErrDiverged, ErrPageSize, ErrWrongLog, ErrGap, ErrFrozen, ErrLocked, ErrClosed,
-		errNeedSnapshot, errNoHello, errLogChanged, errYield,
+		errNeedSnapshot, errNoHello, errLogChanged, errYield, errReadOnly,
 	} {
 		if errors.Is(err, target) {
 			return true

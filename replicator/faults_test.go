@@ -140,7 +140,7 @@ func rig(t *testing.T, what string, l *ledger, seed uint64, p *faultproxy.Proxy)
 // captured reads the body of an answer that has an end.
 func captured(t *testing.T, srv *sqldtest.Server, method string) []byte {
 	t.Helper()
-	c, err := newClient(Remote{URL: srv.URL})
+	c, err := newClient(Remote{URL: srv.URL}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

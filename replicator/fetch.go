@@ -220,7 +220,7 @@ func (f *fetcher) fill(ctx context.Context, ch *chunk, only bool) error {
 
 // run fills a chunk, trying again where a try breaks off.
 func (f *fetcher) run(ctx context.Context, req fillRequest) error {
-	wait := backoff{most: f.retries}
+	wait := backoff{most: f.retries, log: f.c.logger}
 	have := 0
 	for {
 		got, err := f.readVerified(ctx, req, have)

@@ -21,11 +21,16 @@ func identify(path string) identity {
 	return identity{db, wal}
 }
 
+// isDatabase reports whether the database at path is that one.
+func (id identity) isDatabase(path string) bool {
+	db, err := os.Stat(path)
+	return err == nil && id.db != nil && os.SameFile(db, id.db)
+}
+
 // is reports whether the files at path are those. A connection to a database in WAL
 // mode keeps its log in place for as long as it is open.
 func (id identity) is(path string) bool {
-	db, err := os.Stat(path)
-	if err != nil || id.db == nil || !os.SameFile(db, id.db) {
+	if !id.isDatabase(path) {
 		return false
 	}
 	if id.wal == nil {
@@ -45,7 +50,7 @@ func (s *session) intact() error {
 	if !s.files.is(path) {
 		return fmt.Errorf("%s: %w", path, errFilesChanged)
 	}
-	if _, err := os.Stat(path + positionSuffix); err != nil {
+	if _, err := os.Lstat(path + positionSuffix); err != nil {
 		return fmt.Errorf("%s: %w", path+positionSuffix, errFilesChanged)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/floedb/floe/internal/files"
@@ -20,6 +21,9 @@ const lockSuffix = "-floe-lock"
 // beatEvery is how often the holder of a lock shows that its work goes on, by the
 // time of the lock file's last change.
 const beatEvery = 500 * time.Millisecond
+
+// errReadOnly says that this user may not change the replica.
+var errReadOnly = errors.New("the replica can only be read here: open lock file")
 
 // errWouldBlock is what a platform's tryLock gives when somebody has the lock.
 var errWouldBlock = errors.New("lock held")
@@ -38,6 +42,9 @@ type fileLock struct {
 func lock(path string) (*fileLock, error) {
 	name := path + lockSuffix
 	f, err := files.Open(name, os.O_RDWR|os.O_CREATE, path)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return nil, fmt.Errorf("%w: %w", errReadOnly, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open lock file: %w", err)
 	}

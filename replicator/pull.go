@@ -41,7 +41,7 @@ func Pull(ctx context.Context, cfg Config, since uint64, w io.Writer) (PullInfo,
 }
 
 func pull(ctx context.Context, cfg Config, since uint64, dst io.Writer) (PullInfo, error) {
-	c, err := newClient(cfg.Remote)
+	c, err := newClient(cfg.Remote, cfg.Logger)
 	if err != nil {
 		return PullInfo{}, err
 	}

@@ -109,6 +109,7 @@ type Replicator struct {
 	moved     chan struct{} // closed, and made anew, when they do
 	stats     Stats
 	holding   bool                    // the lock is this handle's: nobody else moves the file
+	wanted    int                     // calls that wait for the turn and need no server
 	busy      *work                   // a call waits for the server, and can be interrupted
 	yield     context.CancelCauseFunc // ends the live stream of a Watch
 	live      bool                    // a Watch has caught up and is streaming
@@ -165,7 +166,7 @@ func Open(cfg Config) (*Replicator, error) {
 		holderPatience: holderPatience, lockPatience: lockPatience,
 	}
 	if cfg.Remote.URL != "" {
-		if r.client, err = newClient(cfg.Remote); err != nil {
+		if r.client, err = newClient(cfg.Remote, cfg.Logger); err != nil {
 			return nil, err
 		}
 		r.client.warnIfPlain(cfg)

@@ -159,16 +159,16 @@ func (s *session) openApplier(ctx context.Context) error {
 	return nil
 }
 
-// leaveApplier closes the applier's connection. One to files that are no longer
-// those at the path is kept from tidying up: it would remove the log of another
-// database, by its name.
+// leaveApplier closes the applier's connection. One to a database that is no longer
+// at the path is kept from tidying up: it would remove the log of another one, by
+// its name. One whose log alone was deleted copies that into the database.
 func (s *session) leaveApplier() error {
 	if s.applier == nil {
 		return nil
 	}
 	a := s.applier
 	s.applier, s.batch = nil, batch{}
-	if !s.files.is(s.r.cfg.Path) {
+	if !s.files.isDatabase(s.r.cfg.Path) {
 		a.leave()
 		return nil
 	}

@@ -96,7 +96,7 @@ func (s *session) catchUp(ctx context.Context, h frames.Hello) error {
 	if !h.HasCurrent {
 		return s.createEmpty(ctx, h.LogID)
 	}
-	wait := backoff{most: s.retries}
+	wait := backoff{most: s.retries, log: s.r.cfg.Logger}
 	for s.next() <= h.Current || !s.proven {
 		before := s.next()
 		err := s.pull(ctx, h.Current)
@@ -240,7 +240,7 @@ func (s *session) pullSnapshot(ctx context.Context, to uint64) error {
 	if err := s.ready(ctx, s.log, to); err != nil {
 		return err
 	}
-	wait := backoff{most: s.retries}
+	wait := backoff{most: s.retries, log: s.r.cfg.Logger}
 	ready := time.Now().Add(snapshotPatience)
 	for {
 		newest, err := s.readSnapshot(ctx, next)

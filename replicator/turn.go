@@ -83,6 +83,7 @@ func (r *Replicator) sync(ctx context.Context, retries int) error {
 		})
 		switch {
 		case errors.Is(err, errYield):
+			r.standBack(ctx)
 		case errors.Is(err, errFilesChanged) && tries < filesTries:
 			r.cfg.Logger.Warn("the replica's files were replaced during a sync; it begins again", "path", r.cfg.Path)
 			tries++
@@ -96,11 +97,34 @@ func (r *Replicator) sync(ctx context.Context, retries int) error {
 	}
 }
 
+// standBack lets those have the turn that it was given up for.
+func (r *Replicator) standBack(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, turnLength)
+	defer cancel()
+	for {
+		r.mu.Lock()
+		wanted, moved := r.wanted, r.moved
+		r.mu.Unlock()
+		if wanted == 0 {
+			return
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // take waits for the turn. A live stream gives way, and a call that waits for the
 // server where this one is urgent.
 func (r *Replicator) take(ctx context.Context, urgent bool) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if urgent {
+		r.change(func() { r.wanted++ })
+		defer r.change(func() { r.wanted-- })
 	}
 	for {
 		moved, late := r.giveWay(urgent)

@@ -52,7 +52,7 @@ type taker interface {
 
 // greet says hello to the server, trying again where it cannot be reached.
 func (c *client) greet(ctx context.Context, retries int, twice bool) (frames.Hello, error) {
-	wait := backoff{most: retries}
+	wait := backoff{most: retries, log: c.logger}
 	for {
 		h, err := c.sureHello(ctx, twice)
 		if err == nil {
@@ -66,7 +66,7 @@ func (c *client) greet(ctx context.Context, retries int, twice bool) (frames.Hel
 
 // run reads up to the last frame wanted, or beyond where a snapshot does.
 func (w *walk) run(ctx context.Context) error {
-	wait := backoff{most: w.retries}
+	wait := backoff{most: w.retries, log: w.client.logger}
 	for w.next <= w.to {
 		before := w.next
 		err := w.readLog(ctx)
@@ -184,7 +184,7 @@ func (w *walk) readSnapshot(ctx context.Context) error {
 
 // passSnapshot reads a snapshot to its end, in as many tries as that takes.
 func (w *walk) passSnapshot(ctx context.Context, pass *snapshotPass) error {
-	wait := backoff{most: w.retries}
+	wait := backoff{most: w.retries, log: w.client.logger}
 	ready := time.Now().Add(snapshotPatience)
 	for {
 		before := pass.count

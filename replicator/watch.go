@@ -38,7 +38,7 @@ func (r *Replicator) follow(ctx context.Context, until *uint64) error {
 }
 
 func (r *Replicator) followAlone(ctx context.Context, until *uint64) error {
-	wait := backoff{most: -1}
+	wait := backoff{most: -1, log: r.cfg.Logger}
 	if until != nil {
 		wait.most = r.cfg.Retries
 	}
@@ -61,6 +61,7 @@ func (r *Replicator) followAlone(ctx context.Context, until *uint64) error {
 		}
 		switch {
 		case errors.Is(err, errYield):
+			r.standBack(ctx)
 			continue
 		case errors.Is(err, ErrNamespaceNotFound) && r.Stats().HasPrimary && missing < DefaultRetries:
 			// A server that shuts down forgets its namespaces before it ends.
