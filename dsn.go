@@ -102,6 +102,9 @@ func localTarget(base string, params []dsnParam, cfg *config) (dsnTarget, error)
 	var own []string
 	for _, p := range params {
 		if slices.Contains(uriKeys, p.key) {
+			if err := checkURIValue(p); err != nil {
+				return dsnTarget{}, err
+			}
 			own = append(own, url.PathEscape(p.key)+"="+strings.ReplaceAll(url.PathEscape(p.value), "&", "%26"))
 			continue
 		}

@@ -19,6 +19,17 @@ type setters map[string]func(cfg *config, value string) error
 // uriKeys are SQLite's own. See https://sqlite.org/uri.html.
 var uriKeys = []string{"cache", "immutable", "mode", "modeof", "nolock", "psow", "vfs"}
 
+// checkURIValue finds what SQLite would take for no. It refuses other values itself.
+func checkURIValue(p dsnParam) error {
+	switch p.key {
+	case "immutable", "nolock", "psow":
+		if err := truthKind.check(p.value); err != nil {
+			return fmt.Errorf("parameter %s: %w", p.key, err)
+		}
+	}
+	return nil
+}
+
 var commonKeys = setters{
 	"_loc":    setLocation,
 	"_txlock": setTxLock,

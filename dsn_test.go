@@ -190,6 +190,8 @@ func TestAWrongDataSourceNameSaysWhatIsWrong(t *testing.T) {
 		"a.db?_fk=maybe":                              `"maybe" is not one of on, off,`,
 		"a.db?_journal=none":                          `"none" is not one of delete, truncate,`,
 		"a.db?_timeout=5s":                            `"5s" is not a number of milliseconds`,
+		"a.db?immutable=tru":                          `parameter immutable: "tru" is not one of on, off,`,
+		"file:a.db?nolock=":                           `parameter nolock: "" is not one of on, off,`,
 		"a.db?_busy_timeout=-1":                       `"-1" is not a number from 0 to 2147483647`,
 		"a.db?_busy_timeout=1.5":                      `"1.5" is not a number of milliseconds`,
 		"a.db?_cache_size=99999999999":                `is not a number from -2147483648 to`,

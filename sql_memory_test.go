@@ -12,6 +12,7 @@ import (
 
 	"github.com/floedb/floe"
 	"github.com/floedb/floe/engine"
+	"github.com/floedb/floe/internal/sqldtest"
 )
 
 // inMemory opens a database in memory in each way that there is.
@@ -216,5 +217,18 @@ func TestWritersOfASharedCacheWaitForEachOther(t *testing.T) {
 	}
 	if n := one[int](t, db, "SELECT count(DISTINCT a) FROM t"); n != writers*rows {
 		t.Errorf("%d rows, want %d", n, writers*rows)
+	}
+}
+
+func TestAReplicaIsInTheJournalModeThatItIs(t *testing.T) {
+	srv := sqldtest.Start(t)
+	name := "file:" + newPath(t) + "?primary=" + srv.URL
+	db := openSQL(t, name+"&_journal_mode=wal&_foreign_keys=1")
+	mustExec(t, db, "CREATE TABLE t (a)")
+	if n := one[int](t, db, "SELECT count(*) FROM t"); n != 0 {
+		t.Errorf("%d rows, want none", n)
+	}
+	if err := openSQL(t, name+"&_journal_mode=delete").Ping(); err == nil {
+		t.Error("a replica was taken out of WAL mode")
 	}
 }
