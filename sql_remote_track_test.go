@@ -76,7 +76,7 @@ func TestAReleaseEndsTheTransactionThatItsSavepointBegan(t *testing.T) {
 func TestAnErrorThatEndsATransactionOfSQLIsSeen(t *testing.T) {
 	srv := sqldtest.Start(t)
 	for name, dsn := range map[string]string{
-		"http": srv.URL, "ws": strings.Replace(srv.URL, "http", "ws", 1),
+		"http": srv.URL, "ws": strings.Replace(srv.URL, "http", "ws", 1), "version 2": olderServer(t, srv),
 	} {
 		t.Run(name, func(t *testing.T) {
 			freshTable(t, srv)
