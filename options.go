@@ -134,7 +134,8 @@ func WithOpenFrozen(on bool) Option {
 }
 
 // WithOnConnect runs f for each new connection of [database/sql] to a local file,
-// that of a replica too: to register functions and hooks, and to set pragmas. An
+// that of a replica too: to register functions and hooks, and to set pragmas. Views of
+// a replica can call functions with [engine.Innocuous] only, see [WithTrustedSchema]. An
 // error of f closes the connection and is that of whoever asked for it.
 func WithOnConnect(f func(ctx context.Context, c *engine.Conn) error) Option {
 	return func(c *config) { c.conn.onConnect = append(c.conn.onConnect, f) }

@@ -64,6 +64,7 @@ func (r *Replica) Connector(opts ...Option) *Connector {
 }
 
 func (s *replicaSource) connector() *Connector {
+	s.first.turn = make(chan struct{}, 1)
 	return &Connector{open: s.open, close: s.close, replica: s.r}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/floedb/floe/engine"
@@ -13,56 +12,53 @@ import (
 )
 
 // firstSync is the sync that a replica without data needs before its first
-// connection.
+// connection. Whoever has the turn may use the rest.
 type firstSync struct {
-	mu       sync.Mutex
-	failure  error // of the last one
-	failedAt time.Time
+	turn    chan struct{} // has room for one
+	failure error         // of the last one
+	until   time.Time     // for callers that came before, it counts as theirs
 }
 
-// recent gives why the last one failed, a moment ago.
-func (f *firstSync) recent() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if time.Since(f.failedAt) < unreachablePause {
-		return f.failure
-	}
-	return nil
-}
-
-// failedBefore reports whether one has failed.
-func (f *firstSync) failedBefore() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.failure != nil
-}
-
-// ended takes down how one has ended: not what the context of a caller did to it.
-func (f *firstSync) ended(ctx context.Context, err error) {
-	if err != nil && ctx.Err() != nil {
-		return
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.failure, f.failedAt = err, time.Now()
-}
-
-// firstConn syncs for the first time. Where that has failed, the calls behind it do
-// not each try as long as it did, and not at all for a moment.
+// firstConn syncs for the first time, one caller after the other.
 func (s *replicaSource) firstConn(ctx context.Context) (*Conn, error) {
-	err := s.first.recent()
-	if err == nil {
-		sync := s.r.rep.Sync
-		if s.first.failedBefore() {
-			sync = s.r.rep.TrySync
-		}
-		_, err = sync(ctx)
-		s.first.ended(ctx, err)
+	arrived := time.Now()
+	select {
+	case s.first.turn <- struct{}{}:
+		defer func() { <-s.first.turn }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%s: %w, and waits for its primary: %w", s.r.path, ErrNoData, ended(ctx))
 	}
-	if err != nil {
+	if conn, err := s.r.Conn(ctx); !errors.Is(err, ErrNoData) {
+		return conn, err // somebody else has synced
+	}
+	if err := s.first.run(ctx, s.r.rep, arrived); err != nil {
 		return nil, fmt.Errorf("%s: %w, and has to reach its primary once: %w", s.r.path, ErrNoData, err)
 	}
 	return s.r.Conn(ctx)
+}
+
+// run syncs. Where that has failed, those who waited for their turn take the failure,
+// and the calls behind them do not each try as often; if even that takes long, some
+// of them do not try at all. What the context of a caller does is not remembered.
+func (f *firstSync) run(ctx context.Context, rep *replicator.Replicator, arrived time.Time) error {
+	again := f.failure != nil
+	sync := rep.Sync
+	if again {
+		if arrived.Before(f.until) {
+			return f.failure
+		}
+		sync = rep.TrySync
+	}
+	began := time.Now()
+	_, err := sync(ctx)
+	if err != nil && ctx.Err() != nil {
+		return err
+	}
+	f.failure, f.until = err, time.Now()
+	if again {
+		f.until = f.until.Add(min(time.Since(began), unreachablePause))
+	}
+	return err
 }
 
 // guardSchema keeps what a primary put into its schema from running functions of the
