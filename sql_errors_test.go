@@ -112,6 +112,17 @@ func TestErrorsAreTheSameInEveryMode(t *testing.T) {
 				t.Errorf("a write in a read-only transaction: %v, want %v", err, engine.ReadOnly)
 			}
 			tx.Rollback()
+			tx, err = db.Begin()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := tx.Exec("INSERT OR ROLLBACK INTO p(id) VALUES (1)"); !errors.Is(err, engine.ConstraintUnique) {
+				t.Errorf("a statement that ends its transaction: %v, want %v", err, engine.ConstraintUnique)
+			}
+			if _, err := tx.Exec("INSERT INTO plain VALUES (1)"); !errors.Is(err, floe.ErrTransactionLost) {
+				t.Errorf("a statement behind it: %v, want %v", err, floe.ErrTransactionLost)
+			}
+			tx.Rollback()
 			if mode != "file" { // where 1 GB is the limit
 				if _, err := db.Exec("INSERT INTO plain VALUES (?)", big); !errors.Is(err, engine.TooBig) {
 					t.Errorf("an argument that the server does not take: %v, want %v", err, engine.TooBig)
@@ -170,7 +181,7 @@ func TestTheErrorOfAContextIsTheSameInEveryMode(t *testing.T) {
 
 // Errors of the way to a database: a server that is not there or refuses the token, a name that no file can have.
 func TestErrorsOfTheWayToADatabase(t *testing.T) {
-	srv := sqldtest.Start(t, sqldtest.WithJWT())
+	srv, several := sqldtest.Start(t, sqldtest.WithJWT()), sqldtest.Start(t, sqldtest.WithNamespaces())
 	dir := t.TempDir()
 	for name, c := range map[string]struct {
 		dsn  string
@@ -186,6 +197,8 @@ func TestErrorsOfTheWayToADatabase(t *testing.T) {
 		"replica, nobody there": {"file:" + filepath.Join(dir, "r1.db") + "?primary=http://127.0.0.1:1", floe.ErrUnreachable},
 		"http, bad token":       {"http://" + srv.Addr + "?authToken=bad", floe.ErrAuth},
 		"ws, bad token":         {"ws://" + srv.Addr + "?authToken=bad", floe.ErrAuth},
+		"http, no namespace":    {several.URL + "?namespace=nix", floe.ErrNamespaceNotFound},
+		"replica, no namespace": {"file:" + filepath.Join(dir, "r3.db") + "?primary=" + several.URL + "&namespace=nix", floe.ErrNamespaceNotFound},
 		"replica, bad token":    {"file:" + filepath.Join(dir, "r2.db") + "?primary=" + srv.URL + "&authToken=bad", floe.ErrAuth},
 	} {
 		t.Run(name, func(t *testing.T) {
