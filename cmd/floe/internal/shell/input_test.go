@@ -1,9 +1,14 @@
 package shell
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
+
+	"github.com/floedb/floe/cmd/floe/internal/session"
 )
 
 func TestCommentsDoNotKeepAStatementWaiting(t *testing.T) {
@@ -65,5 +70,27 @@ func TestLongScriptsCostWhatTheyHold(t *testing.T) {
 	want, wantErr := fmt.Sprintf("%d\n", lines*len("a line; or\n")), fmt.Sprintf("line %d:", lines+7)
 	if got != want || err == nil || !strings.HasPrefix(err.Error(), wantErr) {
 		t.Errorf("output %q, want %q; error %v, want one of %s", got, want, err, wantErr)
+	}
+}
+
+func TestASignalEndsAScriptThatSaysNothing(t *testing.T) {
+	name := newFile(t)
+	in, script := io.Pipe()
+	defer script.Close()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- Run(ctx, Config{Target: session.Target{Name: name}, Name: name, In: in, Out: io.Discard, Err: io.Discard})
+	}()
+	if _, err := io.WriteString(script, "BEGIN; CREATE TABLE t(a);\nSELECT"); err != nil {
+		t.Fatal(err)
+	}
+	cause := errors.New("a signal")
+	cancel(cause)
+	if err := <-ended; !errors.Is(err, cause) {
+		t.Errorf("error %v, want %v", err, cause)
+	}
+	if got := must(t, name, ".tables\n"); got != "" {
+		t.Errorf("tables %q, want none", got)
 	}
 }

@@ -2,6 +2,7 @@ package shell
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"strings"
 	"time"
@@ -35,8 +36,9 @@ const nextKey = 40 * time.Millisecond
 
 // copyKeys copies what a terminal sends for the editor, until in ends.
 func copyKeys(out io.Writer, in io.Reader) {
-	chunks := make(chan []byte)
-	go readChunks(chunks, in)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	chunks := readChunks(ctx, in)
 	var k keys
 	var rest []byte
 	for {
@@ -45,28 +47,18 @@ func copyKeys(out io.Writer, in io.Reader) {
 			soon = time.After(nextKey)
 		}
 		var text []byte
+		var err error
 		select {
-		case chunk, ok := <-chunks:
-			if !ok {
-				return
-			}
-			text, rest = k.take(append(rest, chunk...), false)
+		case c := <-chunks:
+			text, rest = k.take(append(rest, c.b...), c.err != nil)
+			err = c.err
 		case <-soon:
 			text, rest = k.take(rest, true)
 		}
-		if _, err := out.Write(text); err != nil {
-			return
-		}
-	}
-}
-
-func readChunks(chunks chan<- []byte, in io.Reader) {
-	defer close(chunks)
-	for {
-		b := make([]byte, 4096)
-		n, err := in.Read(b)
-		if n > 0 {
-			chunks <- b[:n]
+		if len(text) > 0 {
+			if _, writeErr := out.Write(text); writeErr != nil {
+				return
+			}
 		}
 		if err != nil {
 			return

@@ -89,7 +89,9 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if cfg.Interactive {
 		return sh.interact(ctx)
 	}
-	return sh.script(ctx, &reader{in: bufio.NewReaderSize(cfg.In, 1<<16)})
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	return sh.script(ctx, &reader{in: bufio.NewReaderSize(newInputReader(ctx, cfg.In), 1<<16)})
 }
 
 func newShell(cfg Config, sess session.Session) *Shell {
