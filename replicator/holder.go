@@ -95,9 +95,31 @@ func (r *Replicator) AwaitChange(ctx context.Context, from Position) (Position, 
 		if at := r.position(); at != from {
 			return at, nil
 		}
-		if err := pause.wait(ctx, moved); err != nil {
+		var err error
+		if r.isHolding() { // the file is not to be looked at: nobody else moves it
+			err = await(ctx, moved)
+		} else {
+			err = pause.wait(ctx, moved)
+		}
+		if err != nil {
 			return r.position(), err
 		}
+	}
+}
+
+func (r *Replicator) isHolding() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.holding
+}
+
+// await waits for moved.
+func await(ctx context.Context, moved <-chan struct{}) error {
+	select {
+	case <-moved:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 

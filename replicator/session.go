@@ -449,9 +449,7 @@ func (s *session) unlock() {
 	}
 	_ = s.position.close()
 	_, err := os.Lstat(s.r.cfg.Path + positionSuffix)
-	s.r.mu.Lock()
-	s.r.holding = false
-	s.r.mu.Unlock()
+	s.r.change(func() { s.r.holding = false }) // others may move the file from now on
 	s.lock.release(errors.Is(err, fs.ErrNotExist))
 	s.lock = nil
 }
