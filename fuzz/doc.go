@@ -9,6 +9,13 @@
 //
 //	go test ./fuzz -run '^$' -fuzz '^FuzzArchive$' -fuzztime 20s -fuzzminimizetime 10x
 //
+// Package replicator has the targets for its own files, the schema it adapts,
+// and frames that are applied. "make fuzz" finds them all.
+//
+// What is damaged with a plan is elsewhere: internal/liar has servers that lie,
+// internal/mutate damages databases where SQLite goes by them; "go test" runs a
+// sample and "make torture" much more.
+//
 // Without the last flag most of the time goes into making inputs of several
 // kilobytes shorter.
 package fuzz

@@ -110,8 +110,10 @@ func (s *lieScene) sync(r *Replicator) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
+	r.cfg.Retries = DefaultRetries
+	start := time.Now()
 	if _, err := r.Sync(ctx); err != nil {
-		s.t.Fatalf("%s: honest sync: %v", s.what, err)
+		s.t.Fatalf("%s: honest sync: after %v: %v", s.what, time.Since(start), err)
 	}
 }
 
@@ -119,6 +121,7 @@ func (s *lieScene) sync(r *Replicator) {
 func (s *lieScene) told(r *Replicator, c *lieTest) {
 	s.t.Helper()
 	s.p.Lie(c.lie)
+	r.cfg.Retries = 0
 	patience := r.client.patience
 	r.client.patience = 300 * time.Millisecond // lies that are not told to the end are many
 	defer func() { r.client.patience = patience }()
@@ -226,9 +229,11 @@ func (s *lieScene) recovers(r *Replicator, c *lieTest) {
 	s.p.Lie(liar.PrimaryLie{})
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
+	r.cfg.Retries = DefaultRetries
+	start := time.Now()
 	_, err := r.Sync(ctx)
 	if !isOneOf(err, c.after) {
-		s.t.Fatalf("%s: an honest sync after the lie: %v, want one of %v", s.what, err, c.after)
+		s.t.Fatalf("%s: an honest sync after the lie: after %v (patience %v): %v, want one of %v", s.what, time.Since(start), r.client.patience, err, c.after)
 	}
 	if err != nil {
 		return
@@ -330,6 +335,7 @@ func TestWatchGetsOverLies(t *testing.T) {
 			s.p.Set(s.half())
 			r := s.open()
 			s.sync(r)
+			r.cfg.Retries = 0
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			ended := make(chan error, 1)
@@ -341,7 +347,7 @@ func TestWatchGetsOverLies(t *testing.T) {
 			}
 			s.p.Lie(c.lie)
 			s.p.Set(s.log)
-			for s.p.Asked("Hello")+s.p.Asked("LogEntries") < 2 && ctx.Err() == nil && len(ended) == 0 && r.Position().FrameNo < s.log.Last() {
+			for s.p.Asked("Hello")+s.p.Asked("LogEntries")+s.p.Asked("BatchLogEntries") < 2 && ctx.Err() == nil && len(ended) == 0 && r.Position().FrameNo < s.log.Last() {
 				time.Sleep(time.Millisecond)
 			}
 			s.checkState()
