@@ -6,6 +6,7 @@
 //	fetch.go     keeps several ranges of the log in flight and hands their
 //	             frames over in order, each link of the checksum chain verified
 //	batch.go     gathers whole transactions, the last version of each page
+//	plausible.go refuses what no database can become
 //	builder.go   writes them into a new file, beside the database, on a first sync
 //	applier.go   or into the existing database, as one SQLite transaction
 //	position.go  records how far the file has come
