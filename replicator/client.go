@@ -89,9 +89,6 @@ func newClient(r Remote, log *slog.Logger) (*client, error) {
 	if c.logger == nil {
 		c.logger = slog.New(slog.DiscardHandler)
 	}
-	if (r.AuthToken != "" || r.TokenSource != nil) && !c.trusted() {
-		c.logger.Warn("the auth token is sent to another machine over plain HTTP, where others can read it; use https or libsql", "server", c.base)
-	}
 	return c, nil
 }
 

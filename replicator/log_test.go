@@ -38,19 +38,19 @@ func (l *logBook) wants(t *testing.T, some ...string) {
 			t.Errorf("the log lacks %q:\n%s", want, l.b.String())
 		}
 	}
-	if strings.Contains(l.b.String(), "secret") {
+	if strings.Contains(l.b.String(), "s3cret") {
 		t.Errorf("the log holds the token:\n%s", l.b.String())
 	}
 }
 
 func TestLogTellsOfTokensOverPlainHTTP(t *testing.T) {
-	const plain = "over plain HTTP"
+	const plain = "sent without encryption"
 	for url, warns := range map[string]bool{
 		"http://192.0.2.1:8080": true, "libsql://192.0.2.1?tls=0": true, "ws://db.example.com": true,
 		"https://db.example.com": false, "libsql://db.example.com": false, "http://127.0.0.1:1": false, "http://localhost": false,
 	} {
 		var l logBook
-		open(t, Config{Path: filepath.Join(t.TempDir(), "a.db"), Remote: Remote{URL: url, AuthToken: "secret"}, Logger: l.logger()})
+		open(t, Config{Path: filepath.Join(t.TempDir(), "a.db"), Remote: Remote{URL: url, AuthToken: "s3cret"}, Logger: l.logger()})
 		if l.wants(t); strings.Contains(l.b.String(), plain) != warns {
 			t.Errorf("%s: the log is %q, want a warning: %v", url, l.b.String(), warns)
 		}
@@ -66,7 +66,7 @@ func TestLogTellsOfRetriesAndOfAnotherLog(t *testing.T) {
 	srv := sqldtest.Start(t)
 	fill(t, srv, 3, 0)
 	var l logBook
-	r := openTest(t, srv, func(c *Config) { c.Logger, c.Retries, c.Remote.AuthToken = l.logger(), 2, "secret" })
+	r := openTest(t, srv, func(c *Config) { c.Logger, c.Retries, c.Remote.AuthToken = l.logger(), 2, "s3cret" })
 	mustSync(t, r)
 	srv.Kill()
 	if _, err := r.Sync(t.Context()); !errors.Is(err, ErrUnreachable) {
