@@ -65,6 +65,10 @@ func resultLies() []lieCase {
 		{name: "many columns", fine: true, lie: inResult(func(r *hrana.StmtResult) {
 			r.Cols, r.Rows = make([]hrana.Col, 100_000), nil
 		})},
+		{name: "two million empty rows", call: "execute", fine: true, lie: inResult(func(r *hrana.StmtResult) { r.Rows = make([][]hrana.Value, 2_000_000) })},
+		{name: "a row of 400,000 nulls", call: "execute", fine: true, lie: inResult(func(r *hrana.StmtResult) {
+			r.Rows = [][]hrana.Value{make([]hrana.Value, 400_000)}
+		})},
 		{name: "a result of another kind", call: "execute", lie: instead(hrana.StreamResult{Response: &hrana.Response{Kind: hrana.ReqStoreSQL}})},
 		{name: "a description for a batch", call: "batch", lie: instead(hrana.StreamResult{Response: &hrana.Response{Kind: hrana.ReqDescribe, Describe: &hrana.DescribeResult{}}})},
 		{name: "fewer steps than the batch has", call: "batch", lie: liar.HranaLie{Response: func(r *hrana.StreamResult) { r.Response.Batch.Steps = r.Response.Batch.Steps[:1] }}},

@@ -82,9 +82,7 @@ func newLieScene(t *testing.T, what string, log liar.Log) *lieScene {
 
 func (s *lieScene) open() *Replicator {
 	s.t.Helper()
-	r := open(s.t, Config{Path: s.path, Remote: Remote{URL: s.p.URL, AuthToken: lieToken}, Retries: NoRetries})
-	r.client.patience = s.patience
-	return r
+	return open(s.t, Config{Path: s.path, Remote: Remote{URL: s.p.URL, AuthToken: lieToken}, Retries: NoRetries})
 }
 
 // half is the log that a later sync goes on from.
@@ -123,7 +121,7 @@ func (s *lieScene) told(r *Replicator, c *lieTest) {
 	s.p.Lie(c.lie)
 	r.cfg.Retries = 0
 	patience := r.client.patience
-	r.client.patience = 300 * time.Millisecond // lies that are not told to the end are many
+	r.client.patience = s.patience // lies that are not told to the end are many
 	defer func() { r.client.patience = patience }()
 	limit := time.Minute // a net: what does not last ends by itself
 	if c.lasts {
