@@ -78,12 +78,18 @@ func (f *localFile) locate() error {
 		f.takeMemory()
 	case isMemory(path) || has("mode=memory") || has("vfs=memdb"):
 		f.inMemory = has("cache=shared") || has("vfs=memdb")
-	case has("mode=ro"):
+	case has("mode=ro") || slices.ContainsFunc(params, isImmutable):
 		f.reads = path
 	default:
 		f.path = path
 	}
 	return nil
+}
+
+// isImmutable reports whether a parameter says that nobody writes to the file, which is opened for reading then.
+func isImmutable(param string) bool {
+	value, ok := strings.CutPrefix(param, "immutable=")
+	return ok && slices.Contains([]string{"1", "on", "true", "yes"}, strings.ToLower(value))
 }
 
 func isMemory(path string) bool { return path == "" || path == ":memory:" }

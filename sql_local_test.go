@@ -392,13 +392,15 @@ func TestAReplicaIsNotOpenedAsALocalDatabase(t *testing.T) {
 	if err := os.WriteFile(path+"-client_wal_index", make([]byte, 32), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, dsn := range []string{path, "file:" + path, "file://" + path + "?_fk=1"} {
+	for _, dsn := range []string{path, "file:" + path, "file://" + path + "?_fk=1", path + "?immutable=0"} {
 		if err := openSQL(t, dsn).Ping(); !errors.Is(err, floe.ErrIsReplica) {
 			t.Errorf("%s: error %v, want ErrIsReplica", dsn, err)
 		}
 	}
-	if err := openSQL(t, path+"?mode=ro").Ping(); err != nil {
-		t.Errorf("read only: %v", err)
+	for _, param := range []string{"mode=ro", "immutable=1", "immutable=On"} {
+		if err := openSQL(t, path+"?"+param).Ping(); err != nil {
+			t.Errorf("read only by %s: %v", param, err)
+		}
 	}
 }
 

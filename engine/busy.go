@@ -50,6 +50,9 @@ var busyHandler = cFunc(onBusy)
 // takes the library's thread state first. f has to be a function at package level: nothing keeps a closure alive.
 func cFunc[F any](f F) uintptr { return *(*uintptr)(unsafe.Pointer(&f)) }
 
+// cCall makes a Go function of a C function pointer of the transpiled library.
+func cCall[F any](p uintptr) F { return *(*F)(unsafe.Pointer(&struct{ uintptr }{p})) }
+
 // onBusy is called by SQLite when a lock is held by others. 1 asks for another try, 0 gives up.
 func onBusy(_ *libc.TLS, handle uintptr, count int32) int32 {
 	c := conns.get(handle)

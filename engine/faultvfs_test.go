@@ -58,9 +58,6 @@ var faultyVFS struct {
 	tables  map[uintptr]*sqlite3.Tsqlite3_io_methods
 }
 
-// cCall makes a Go function of a C function pointer.
-func cCall[F any](p uintptr) F { return *(*F)(unsafe.Pointer(&struct{ uintptr }{p})) }
-
 func registerFaultyVFS(tb testing.TB) {
 	tb.Helper()
 	if err := initialize(); err != nil {

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 
@@ -111,21 +110,12 @@ func read(path string) (File, error) {
 
 // readStart gives the first bytes of a file, and its size when these were read.
 func readStart(path string) (b []byte, size int64, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer f.Close()
 	b = make([]byte, Size)
-	n, err := io.ReadFull(f, b)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, 0, err
-	}
-	info, err := f.Stat()
+	n, size, err := engine.ReadHeader(path, b)
 	if err != nil {
 		return nil, 0, err
 	}
-	return b[:n], info.Size(), nil
+	return b[:n], size, nil
 }
 
 // pending tells whether there is a write-ahead log or a journal that holds something.
