@@ -49,10 +49,6 @@ func overSocket(w lieWay) bool { return w.socket }
 func inJSON(w lieWay) bool     { return w.encoding == hrana.JSON }
 func inProtobuf(w lieWay) bool { return w.encoding == hrana.Protobuf }
 
-func both(a, b func(lieWay) bool) func(lieWay) bool {
-	return func(w lieWay) bool { return a(w) && b(w) }
-}
-
 // calls are the ways to run a statement.
 var calls = map[string]func(ctx context.Context, s *hrana.Stream) error{
 	"execute": func(ctx context.Context, s *hrana.Stream) error {

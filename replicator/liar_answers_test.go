@@ -17,7 +17,7 @@ func aboutHello(change func(*frames.Hello)) liar.PrimaryLie { return liar.Primar
 
 // helloLies are lies in the answer to Hello.
 func helloLies() []lieTest {
-	refused := []error{anError}
+	refused := []error{errAny}
 	return []lieTest{
 		{name: "one frame more than there is", want: refused, lie: aboutHello(func(h *frames.Hello) { h.Current++ })},
 		{name: "many frames more than there are", want: refused, lie: aboutHello(func(h *frames.Hello) { h.Current += 1 << 40 })},
@@ -25,9 +25,9 @@ func helloLies() []lieTest {
 		{name: "fewer frames than before", want: []error{ErrAhead}, later: true, lie: aboutHello(func(h *frames.Hello) { h.Current = 3 })},
 		{name: "no log id", want: refused, lie: aboutHello(func(h *frames.Hello) { h.LogID = frames.LogID{} })},
 		{name: "another log id", later: true, lie: aboutHello(func(h *frames.Hello) { h.LogID[3]++ })},
-		{name: "a session token that no header carries", want: []error{nil, anError}, lie: aboutHello(func(h *frames.Hello) { h.SessionToken = []byte("a\r\nx: y\x00\xff") })},
-		{name: "a session token of 900 KB", want: []error{nil, anError}, lie: aboutHello(func(h *frames.Hello) { h.SessionToken = make([]byte, 900<<10) })},
-		{name: "a session token of 900 KB of text", want: []error{nil, anError}, lie: aboutHello(func(h *frames.Hello) { h.SessionToken = repeated([]byte("x"), 900<<10) })},
+		{name: "a session token that no header carries", want: []error{nil, errAny}, lie: aboutHello(func(h *frames.Hello) { h.SessionToken = []byte("a\r\nx: y\x00\xff") })},
+		{name: "a session token of 900 KB", want: []error{nil, errAny}, lie: aboutHello(func(h *frames.Hello) { h.SessionToken = make([]byte, 900<<10) })},
+		{name: "a session token of 900 KB of text", want: []error{nil, errAny}, lie: aboutHello(func(h *frames.Hello) { h.SessionToken = repeated([]byte("x"), 900<<10) })},
 		{name: "a session token that is another's auth token", lie: aboutHello(func(h *frames.Hello) { h.SessionToken = []byte("Bearer x") })},
 	}
 }
@@ -86,7 +86,7 @@ func headers(kv ...string) func(http.ResponseWriter, *http.Request) {
 
 // answerLies are whole answers that are none.
 func answerLies() (all []lieTest) {
-	refused := []error{anError}
+	refused := []error{errAny}
 	for _, which := range []string{"hello", "frames"} {
 		add := func(name string, serve func(http.ResponseWriter, *http.Request), want ...error) {
 			if want == nil {
@@ -95,7 +95,7 @@ func answerLies() (all []lieTest) {
 			all = append(all, lieTest{name: which + ": " + name, want: want, lie: answerTo(which, serve)})
 		}
 		endless := func(name string, serve func(http.ResponseWriter, *http.Request)) {
-			all = append(all, lieTest{name: which + ": " + name, want: []error{anError}, lasts: true, lie: answerTo(which, serve)})
+			all = append(all, lieTest{name: which + ": " + name, want: []error{errAny}, lasts: true, lie: answerTo(which, serve)})
 		}
 		add("nothing at all", bytesOf())
 		add("half an envelope", bytesOf(0, 0, 0))
@@ -213,14 +213,14 @@ func statusLies() (all []lieTest) {
 			name: fmt.Sprintf("%d %s to %s", code, message, method), want: []error{want}, lie: sayAtOnce(say(method, code, message)),
 		})
 	}
-	add(anError, "frames", 9, "NO_HELLO")
-	add(anError, "frames", 9, "NEED_SNAPSHOT")
-	add(anError, "frames", 9, "NAMESPACE_DOESNT_EXIST")
+	add(errAny, "frames", 9, "NO_HELLO")
+	add(errAny, "frames", 9, "NEED_SNAPSHOT")
+	add(errAny, "frames", 9, "NAMESPACE_DOESNT_EXIST")
 	add(ErrNamespaceNotFound, "Hello", 9, "NAMESPACE_DOESNT_EXIST")
-	add(anError, "Hello", 9, "NO_HELLO")
-	add(anError, "Hello", 9, "NEED_SNAPSHOT")
-	add(anError, "Hello", 11, "out of range")
-	add(anError, "frames", 11, "out of range")
+	add(errAny, "Hello", 9, "NO_HELLO")
+	add(errAny, "Hello", 9, "NEED_SNAPSHOT")
+	add(errAny, "Hello", 11, "out of range")
+	add(errAny, "frames", 11, "out of range")
 	add(ErrAuth, "frames", 16, lieToken)
 	add(ErrAuth, "Hello", 7, lieToken)
 	add(ErrNotLibSQL, "Hello", 12, "unimplemented")
@@ -266,9 +266,9 @@ func endlessLies() []lieTest {
 		}
 	}
 	return []lieTest{
-		{name: "a transaction without an end", want: []error{anError}, lasts: true,
+		{name: "a transaction without an end", want: []error{errAny}, lasts: true,
 			lie: liar.PrimaryLie{Hello: grow, Serve: chain(func(i int) uint32 { return uint32(i%5000 + 2) })}},
-		{name: "a transaction without an end, of one page", want: []error{anError}, lasts: true,
+		{name: "a transaction without an end, of one page", want: []error{errAny}, lasts: true,
 			lie: liar.PrimaryLie{Hello: grow, Serve: chain(func(int) uint32 { return 2 })}},
 	}
 }

@@ -11,20 +11,20 @@ import (
 
 // sizeLies are lies in page numbers and sizes, which no checksum covers.
 func sizeLies() []lieTest {
-	refused := []error{anError}
+	refused := []error{errAny}
 	greatest := func(h *frames.Header) { h.PageNo = math.MaxUint32 }
 	return []lieTest{
 		{name: "the greatest page number", want: refused, lie: aboutHeader(greatest)},
 		{name: "a page number beyond any database of the log", want: refused, lie: aboutHeader(func(h *frames.Header) { h.PageNo = 1 << 30 })},
 		{name: "the greatest size", want: refused, lie: aboutCommits(func(h *frames.Header) { h.SizeAfter = math.MaxUint32 })},
 		{name: "a size of 8 TB", want: refused, lie: aboutCommits(func(h *frames.Header) { h.SizeAfter = 1 << 31 })},
-		{name: "no transaction ends", want: []error{nil, anError}, lie: aboutCommits(func(h *frames.Header) { h.SizeAfter = 0 })},
+		{name: "no transaction ends", want: []error{nil, errAny}, lie: aboutCommits(func(h *frames.Header) { h.SizeAfter = 0 })},
 	}
 }
 
 // page1Lies are lies in page 1 with checksums that hold: such a file no SQLite opens.
 func page1Lies() []lieTest {
-	refused := []error{anError}
+	refused := []error{errAny}
 	return []lieTest{
 		{name: "page 1 is nonsense", want: refused, lie: aboutPages(1, func(p []byte) {
 			for i := range p {
@@ -53,7 +53,7 @@ func snapshotPage1(edit func(page []byte)) liar.PrimaryLie {
 
 // snapshotSizeLies are lies about sizes in a snapshot.
 func snapshotSizeLies() []lieTest {
-	refused := []error{anError}
+	refused := []error{errAny}
 	return []lieTest{
 		{name: "the greatest page number", want: refused, lie: inSnapshot(1, func(h *frames.Header) { h.PageNo = math.MaxUint32 })},
 		{name: "a page number of 4 TB", want: refused, lie: inSnapshot(1, func(h *frames.Header) { h.PageNo = 1 << 30 })},
@@ -70,7 +70,7 @@ func snapshotSizeLies() []lieTest {
 
 // greatestLies are numbers of a last frame next to which no arithmetic is safe.
 func greatestLies() []lieTest {
-	refused := []error{anError}
+	refused := []error{errAny}
 	return []lieTest{
 		{name: "the last frame is the greatest", want: refused, lie: aboutHello(func(h *frames.Hello) { h.Current = math.MaxUint64 })},
 		{name: "the last frame is the greatest but one", want: refused, lie: aboutHello(func(h *frames.Hello) { h.Current = math.MaxUint64 - 1 })},

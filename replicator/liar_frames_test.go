@@ -94,7 +94,7 @@ func frameLies() []lieTest {
 // nonsenseLies have checksums that hold and pages that SQLite finds damaged when it looks at them: for a replica they
 // are what the primary committed.
 func nonsenseLies() []lieTest {
-	taken := []error{nil, anError}
+	taken := []error{nil, errAny}
 	diverged := []error{nil, ErrDiverged, ErrCorrupt, ErrAhead}
 	return []lieTest{
 		{name: "pages are nonsense", want: taken, after: diverged, nonsense: true, lie: aboutPages(0, func(p []byte) {

@@ -29,7 +29,7 @@ func inSnapshot(i int, edit func(*frames.Header)) liar.PrimaryLie {
 }
 
 func snapshotLies() []lieTest {
-	corrupt, refused := []error{ErrCorrupt}, []error{anError}
+	corrupt, refused := []error{ErrCorrupt}, []error{errAny}
 	return []lieTest{
 		{name: "no frames", want: corrupt, lie: aboutSnapshot(func(a *liar.Answer) { a.Frames = nil })},
 		{name: "oldest frame first", want: corrupt, lie: aboutSnapshot(func(a *liar.Answer) { slices.Reverse(a.Frames) })},

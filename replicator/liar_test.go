@@ -27,7 +27,7 @@ import (
 type lieTest struct {
 	name string
 	lie  liar.PrimaryLie
-	// want are the errors of which a sync gives one; anError stands for any that no wait ended, nil for success.
+	// want are the errors of which a sync gives one; errAny stands for any that no wait ended, nil for success.
 	want []error
 	// lasts says that the lie goes on for as long as the context does.
 	lasts bool
@@ -39,8 +39,8 @@ type lieTest struct {
 	nonsense bool
 }
 
-// anError stands for any error but that of a context.
-var anError = errors.New("any error")
+// errAny stands for any error but that of a context.
+var errAny = errors.New("any error")
 
 const lieToken = "secret.token-of_the.liar"
 
@@ -180,7 +180,7 @@ func isOneOf(err error, want []error) bool {
 		return len(want) == 0 || slices.Contains(want, nil)
 	}
 	for _, w := range want {
-		isAny := w == anError && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
+		isAny := w == errAny && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
 		if isAny || errors.Is(err, w) {
 			return true
 		}

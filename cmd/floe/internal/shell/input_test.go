@@ -12,7 +12,6 @@ import (
 )
 
 func TestCommentsDoNotKeepAStatementWaiting(t *testing.T) {
-	const settings = ".mode list\n.headers off\n"
 	for script, want := range map[string]string{
 		"SELECT 1; -- done\n.nullvalue x\nSELECT NULL;":            "1\nx\n",
 		"SELECT 1; /* done */\n.nullvalue x\nSELECT NULL;":         "1\nx\n",
