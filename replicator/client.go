@@ -449,7 +449,7 @@ func (c *client) describe(method string, err error) error {
 		invalid   x509.CertificateInvalidError
 	)
 	switch {
-	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+	case isContextError(err):
 		return fmt.Errorf("%s: %w", method, err)
 	case errors.As(err, &record) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return fmt.Errorf("%s: %w: it speaks no TLS on this port; an http:// URL may be meant: %w", method, ErrNotLibSQL, err)

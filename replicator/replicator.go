@@ -383,12 +383,21 @@ func (r *Replicator) Flush(ctx context.Context) (Position, error) {
 	ctx, stop := r.join(ctx)
 	defer stop()
 	answer := make(flushAnswer, 1)
+	began := time.Now()
 	for r.unflushed.Load() {
-		moved, late := r.giveWay(true)
+		// A sync looks at requests between two frames. One that waits for the server
+		// for long has to give way.
+		waited := time.Since(began)
+		moved, late := r.giveWay(waited >= turnLength)
+		if waited < turnLength {
+			late = time.After(turnLength - waited)
+		}
 		select {
-		case r.flushes <- answer: // taken by a sync, between two frames
-			err := <-answer
-			return r.Position(), err
+		case r.flushes <- answer:
+			if err := <-answer; !isContextError(err) {
+				return r.Position(), err
+			}
+			// The call that took it ends, and applies what is whole then.
 		case <-r.turn: // whoever had it has applied what was whole
 			r.turn <- struct{}{}
 		case <-moved:
@@ -398,6 +407,11 @@ func (r *Replicator) Flush(ctx context.Context) (Position, error) {
 		}
 	}
 	return r.Position(), nil
+}
+
+// isContextError reports whether err says that a context has ended.
+func isContextError(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errYield)
 }
 
 // flushRequests carries the calls of Flush to whoever has the turn.
