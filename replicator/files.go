@@ -43,10 +43,13 @@ func (id identity) is(path string) bool {
 // intact makes sure that what was applied, or is about to be, is in the files that
 // are at the replica's path.
 func (s *session) intact() error {
+	path := s.r.cfg.Path
+	if s.lock != nil && !sameFile(s.lock.f, path+lockSuffix) {
+		return fmt.Errorf("%s: %w", path+lockSuffix, errFilesChanged) // somebody else may have taken another
+	}
 	if s.applier == nil {
 		return nil
 	}
-	path := s.r.cfg.Path
 	if !s.files.is(path) {
 		return fmt.Errorf("%s: %w", path, errFilesChanged)
 	}

@@ -98,6 +98,7 @@ func (l *fileLock) release(remove bool) {
 	name := l.f.Name()
 	// Removed before it is let go, or it might be another's by then; a system that
 	// does not remove an open file keeps another's file as well.
+	remove = remove && sameFile(l.f, name)
 	removed := remove && os.Remove(name) == nil
 	unlock(l.f)
 	l.f.Close()

@@ -252,7 +252,7 @@ func (s *session) takeSnapshot(ctx context.Context, next func() (frames.Frame, e
 			err = run.Verify(f)
 		}
 		if err == nil && f.FrameNo() >= from && seen.add(f.PageNo()) {
-			err = s.batch.put(run.Last(), f.PageNo(), f.Page())
+			err = s.put(run.Last(), f.PageNo(), f.Page())
 			s.count++
 		}
 		if err == nil && ctx.Err() != nil {
@@ -267,7 +267,7 @@ func (s *session) takeSnapshot(ctx context.Context, next func() (frames.Frame, e
 	}
 	s.last, s.any, s.sumOK = run.Last(), true, false
 	s.report()
-	return s.batch.commit(run.Last(), run.SizeAfter())
+	return s.commit(run.Last(), run.SizeAfter())
 }
 
 func (s *session) applySnapshotFile(ctx context.Context, f *os.File) error {

@@ -115,7 +115,7 @@ type Replicator struct {
 	live      bool                    // a Watch has caught up and is streaming
 	watchers  int
 	received  atomic.Uint64
-	worked    atomic.Int64 // counts steps of work, to show the lock's holder alive
+	working   atomic.Int32 // work on the files is under way: the holder of the lock is alive
 	closeOnce sync.Once
 	closeErr  error
 }

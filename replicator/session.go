@@ -1,7 +1,6 @@
 package replicator
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,23 +71,25 @@ func (s *session) begin(ctx context.Context, offline bool) error {
 }
 
 // progress returns what tells that the session's work goes on. What needs no
-// server always does.
+// server always does, and so does work on the files, however long the disk takes.
 func (s *session) progress(offline bool) func() int64 {
 	n := int64(0)
 	return func() int64 {
-		if offline {
+		if offline || s.r.working.Load() > 0 {
 			n++
 		}
 		if s.r.client != nil {
-			return n + s.r.worked.Load() + s.r.client.bytes.Load()
+			return n + s.r.client.bytes.Load()
 		}
-		return n + s.r.worked.Load()
+		return n
 	}
 }
 
 // load reads the state of the files, now that nobody else changes them. Where it
 // is what it was at the end of the last turn, the session goes on with what it has.
 func (s *session) load(ctx context.Context) error {
+	s.r.working.Add(1)
+	defer s.r.working.Add(-1)
 	at, err := inspect(s.r.cfg.Path)
 	if err != nil {
 		return errors.Join(err, s.leaveApplier())
@@ -231,7 +232,7 @@ func (s *session) restart(id frames.LogID) {
 // accept takes one verified frame of the log.
 func (s *session) accept(f frames.Frame) error {
 	h := f.Header()
-	if err := s.batch.put(h.FrameNo, h.PageNo, f.Page()); err != nil {
+	if err := s.put(h.FrameNo, h.PageNo, f.Page()); err != nil {
 		return err
 	}
 	s.last, s.any, s.sum, s.sumOK = h.FrameNo, true, h.Checksum, true
@@ -239,7 +240,7 @@ func (s *session) accept(f frames.Frame) error {
 	if !h.IsCommit() {
 		return nil
 	}
-	err := s.batch.commit(h.FrameNo, h.SizeAfter)
+	err := s.commit(h.FrameNo, h.SizeAfter)
 	s.r.unflushed.Store(s.batch.ready())
 	if err != nil {
 		return err
@@ -252,8 +253,24 @@ func (s *session) accept(f frames.Frame) error {
 	}
 }
 
+// put adds one page of the current transaction; see [batch.put].
+func (s *session) put(frameNo uint64, pageNo uint32, page []byte) error {
+	s.r.working.Add(1)
+	defer s.r.working.Add(-1)
+	return s.batch.put(frameNo, pageNo, page)
+}
+
+// commit ends the current transaction; see [batch.commit].
+func (s *session) commit(frameNo uint64, size uint32) error {
+	s.r.working.Add(1)
+	defer s.r.working.Add(-1)
+	return s.batch.commit(frameNo, size)
+}
+
 // flush applies what is whole.
 func (s *session) flush() error {
+	s.r.working.Add(1)
+	defer s.r.working.Add(-1)
 	err := s.batch.flush()
 	s.r.unflushed.Store(s.batch.ready())
 	return err
@@ -286,6 +303,11 @@ func (s *session) settle(ctx context.Context, err error) error {
 	s.batch.floor = s.rec.floor()
 	if flushErr == nil && s.builder != nil {
 		flushErr = s.place(ctx)
+	}
+	if s.builder != nil {
+		// It is not kept for the next call: its file's name is anybody's from now on.
+		flushErr = errors.Join(flushErr, s.builder.discard())
+		s.builder, s.batch = nil, batch{}
 	}
 	s.resume()
 	if err == nil {
@@ -334,14 +356,15 @@ func (s *session) rewind() {
 // before it does, so that a crash between leaves no database that seems to be
 // somebody's own, and the position after.
 func (s *session) place(ctx context.Context) error {
+	s.r.working.Add(1)
+	defer s.r.working.Add(-1)
 	b := s.builder
 	s.builder, s.batch = nil, batch{}
 	if !b.usable() {
 		return b.discard()
 	}
-	if database, err := exists(s.r.cfg.Path); err != nil || database && !s.existed {
-		// Somebody else's, made meanwhile: it is not to be replaced.
-		return errors.Join(cmp.Or(err, fmt.Errorf("%w: a database that was not there before", errFilesChanged)), b.discard())
+	if err := s.unclaimed(); err != nil {
+		return errors.Join(err, b.discard())
 	}
 	if err := b.finish(); err != nil {
 		return errors.Join(err, b.discard())
@@ -360,6 +383,19 @@ func (s *session) place(ctx context.Context) error {
 	s.proven, s.existed = true, true
 	s.applied(at)
 	return s.openApplier(ctx)
+}
+
+// unclaimed makes sure that there is no database at the path that somebody else has
+// made since the turn began: it is not to be replaced, or made a replica.
+func (s *session) unclaimed() error {
+	if err := s.intact(); err != nil {
+		return err
+	}
+	database, err := exists(s.r.cfg.Path)
+	if err == nil && database && !s.existed {
+		err = fmt.Errorf("%w: a database that was not there before", errFilesChanged)
+	}
+	return err
 }
 
 // beforeCommit makes durable that the database may be at frameNo from now on.
@@ -411,6 +447,9 @@ func (s *session) applied(at record) {
 func (s *session) createEmpty(ctx context.Context, id frames.LogID) error {
 	if s.applier != nil {
 		return nil
+	}
+	if err := s.unclaimed(); err != nil {
+		return err
 	}
 	rec := record{Position: Position{LogID: id}, proven: true}
 	if err := s.position.write(rec, true); err != nil {

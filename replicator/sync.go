@@ -281,7 +281,7 @@ func (s *session) readSnapshot(ctx context.Context, next uint64) (newest frames.
 		if !seen.add(f.PageNo()) {
 			return nil // what comes first is the newest
 		}
-		return s.batch.put(last, f.PageNo(), f.Page())
+		return s.put(last, f.PageNo(), f.Page())
 	})
 	if err == nil && s.doubleRead() {
 		err = s.confirmSnapshot(ctx, next, sum.Sum(nil))
@@ -292,7 +292,7 @@ func (s *session) readSnapshot(ctx context.Context, next uint64) (newest frames.
 	if err != nil {
 		return newest, err
 	}
-	return newest, s.batch.commit(run.Last(), run.SizeAfter())
+	return newest, s.commit(run.Last(), run.SizeAfter())
 }
 
 // inLog asks by hello whether the server has frame last of a log: nothing else vouches for the number that a snapshot
