@@ -212,7 +212,7 @@ func (a *applier) writeAll(pages *pageSet, size uint32) error {
 		err = a.compat.adapt(a.ctx, a.conn)
 	}
 	if err == nil && !hasFirst && have != int64(size) {
-		err = a.checkCount(uint32(have), size)
+		err = a.checkCount(size)
 	}
 	if err == nil && (have != int64(size) || a.spilled) {
 		// The last thing written: each page makes SQLite forget the cut.
@@ -222,12 +222,12 @@ func (a *applier) writeAll(pages *pageSet, size uint32) error {
 }
 
 // checkCount checks a size that comes without a page 1 by the one that is there.
-func (a *applier) checkCount(before, size uint32) error {
+func (a *applier) checkCount(size uint32) error {
 	first, err := a.page(1)
 	if err != nil || first == nil {
 		return err
 	}
-	return checkCount(first, noFrame, before, size)
+	return checkCount(first, noFrame, 0, size)
 }
 
 // writeFirst writes page 1, with a schema cookie that readers can go by. Where

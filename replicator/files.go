@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"github.com/floedb/floe/frames"
 )
 
 // errFilesChanged says that the files of a replica were deleted, moved or replaced
@@ -19,6 +21,15 @@ func identify(path string) identity {
 	db, _ := os.Stat(path)
 	wal, _ := os.Stat(path + "-wal")
 	return identity{db, wal}
+}
+
+// filePages gives the number of pages in a database file, which may be nil. Its log
+// may make it longer, or shorter.
+func filePages(db os.FileInfo) pageCount {
+	if db == nil {
+		return 0
+	}
+	return pageCount(db.Size() / frames.PageSize)
 }
 
 // isDatabase reports whether the database at path is that one.

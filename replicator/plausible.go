@@ -82,7 +82,7 @@ func checkFirst(page []byte) error {
 // that was made of such a file begins with each of its pages, in order.
 func checkCount(page []byte, frameNo uint64, before, size uint32) error {
 	pages := binary.BigEndian.Uint32(page[offPages:])
-	longer := pages < size && (size == before || frameNo+1 == uint64(size))
+	longer := pages < size && (size == before || before == 0 || frameNo+1 == uint64(size))
 	if !countsPages(page) || pages == size || longer {
 		return nil
 	}

@@ -153,8 +153,9 @@ func (s *session) openApplier(ctx context.Context) error {
 	}
 	s.applier = a
 	s.files = identify(s.r.cfg.Path)
-	s.batch = batch{to: a, floor: s.rec.floor(), known: pageCount(a.pages)}
-	if s.rec.proven && !s.rec.foreign && s.rec.inFlight == 0 {
+	long := filePages(s.files.db)
+	s.batch = batch{to: a, floor: s.rec.floor(), known: max(pageCount(a.pages), long)}
+	if s.rec.proven && !s.rec.foreign && s.rec.inFlight == 0 && long <= pageCount(a.pages) {
 		s.batch.applied = a.pages
 	}
 	return nil
@@ -509,7 +510,7 @@ func (s *session) checkTip(tip frames.Frame) error {
 	if err != nil {
 		return err
 	}
-	if size != int64(h.SizeAfter) {
+	if size != int64(h.SizeAfter) && !s.isLonger(size, h.SizeAfter) {
 		return fmt.Errorf("%w: the database has %d pages, at frame %d it had %d", s.doubt(), size, h.FrameNo, h.SizeAfter)
 	}
 	page, err := s.applier.page(h.PageNo)
@@ -522,6 +523,13 @@ func (s *session) checkTip(tip frames.Frame) error {
 	return nil
 }
 
+// isLonger tells whether the database has size pages, of which its page 1 counts
+// fewer: see checkCount.
+func (s *session) isLonger(counted int64, size uint32) bool {
+	info, err := os.Stat(s.r.cfg.Path)
+	return err == nil && counted < int64(size) && filePages(info) >= pageCount(size)
+}
+
 // doubt is the error when the file does not fit the log: the position file's
 // where that is suspect, else the file's.
 func (s *session) doubt() error {
@@ -531,9 +539,9 @@ func (s *session) doubt() error {
 	return ErrDiverged
 }
 
-// samePage compares a page with the primary's, but for what SQLite sets itself
-// on commit (the change counter, version-valid-for and library version of page
-// 1), the schema cookie, and a schema that was adapted (compat.go).
+// samePage compares a page with the primary's, but for what SQLite sets itself (the
+// journal mode, and on commit the change counter, version-valid-for and library
+// version of page 1), the schema cookie, and a schema that was adapted (compat.go).
 func samePage(no uint32, ours, theirs []byte) bool {
 	return sameBytes(no, ours, theirs, holdsForeign(theirs))
 }
@@ -548,13 +556,23 @@ func sameBytes(no uint32, ours, theirs []byte, adapted bool) bool {
 		theirs = adaptVectorCalls(theirs)
 	}
 	for i := range ours {
-		own := no == 1 && (24 <= i && i < 28 || 40 <= i && i < 44 || 92 <= i && i < 100)
+		own := no == 1 && ownBytes(i)
 		blanked := adapted && ours[i] == ' ' && strings.IndexByte("RANDOMWIrandomwi,\n\r", theirs[i]) >= 0
 		if ours[i] != theirs[i] && !own && !blanked {
 			return false
 		}
 	}
 	return true
+}
+
+// ownBytes tells whether byte i of page 1 is one that SQLite sets itself. A replica
+// is in WAL mode; a log that was made of a file that was not does not say so.
+func ownBytes(i int) bool {
+	switch {
+	case offWriteFormat <= i && i < offReserved, offChanges <= i && i < offPages, offCookie <= i && i < offCookie+4, offValidFor <= i && i < headerSize:
+		return true
+	}
+	return false
 }
 
 var _ commitHook = (*session)(nil)

@@ -2,6 +2,7 @@ package replicator
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -33,8 +34,9 @@ func (v VerifyResult) Identical() bool {
 
 // Verify reads the primary's log again, from the first frame to the replica's
 // last one, and compares what it makes of each page with what the replica has.
-// What is no part of the primary's state is left out: the change counter and the
-// two version fields of page 1, and what a replica blanks out in the schema.
+// What is no part of the primary's state is left out: the journal mode, the change
+// counter and the two version fields of page 1, and what a replica blanks out in the
+// schema.
 // Pages that the log never mentions are not compared.
 //
 // It takes no lock and writes nothing: another process may go on syncing. It
@@ -105,6 +107,15 @@ func (p *pageImage) resize(size uint32) {
 	for uint32(len(p.hashes)) < size {
 		p.hashes = append(p.hashes, 0)
 	}
+}
+
+// pages gives how many pages the database has to SQLite: see checkCount.
+func (p *pageImage) pages() uint32 {
+	n := uint32(len(p.hashes))
+	if first := p.schema[1]; len(first) == frames.PageSize && countsPages(first) {
+		n = min(n, binary.BigEndian.Uint32(first[offPages:]))
+	}
+	return n
 }
 
 // readReplica reads the replica, or says why there is none: not yet, or no more.
@@ -263,7 +274,7 @@ func (t *imageTaker) takeSnapshotFrame(f frames.Frame, last uint64) error {
 func (t *imageTaker) endSnapshot() error { return t.resize(t.size) }
 
 func compareImages(ctx context.Context, path string, ours, theirs *pageImage) VerifyResult {
-	v := VerifyResult{Position: ours.at, Pages: uint32(len(ours.hashes)), PrimaryPages: uint32(len(theirs.hashes))}
+	v := VerifyResult{Position: ours.at, Pages: ours.pages(), PrimaryPages: theirs.pages()}
 	for i := range min(len(ours.hashes), len(theirs.hashes)) {
 		no := uint32(i + 1)
 		if theirs.hashes[i] == 0 || ours.hashes[i] == theirs.hashes[i] || sameSchemaPage(no, ours, theirs) {
