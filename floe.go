@@ -234,6 +234,7 @@ func (db *DB) Close() error {
 type Conn struct {
 	*engine.Conn
 	release func(*Conn)
+	replica fs.FileInfo // the file of a replica, as it was before it was opened
 	once    sync.Once
 	err     error
 }

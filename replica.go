@@ -195,7 +195,8 @@ func (r *Replica) Conn(ctx context.Context) (*Conn, error) {
 	if o, err := replicator.ReadOrigin(r.file); err == nil {
 		return nil, &FrozenError{Path: r.path, Origin: o} // by another handle
 	}
-	if _, err := os.Stat(r.file); isNotExist(err) {
+	file, err := os.Stat(r.file)
+	if isNotExist(err) {
 		return nil, fmt.Errorf("%s: %w", r.path, ErrNoData)
 	}
 	c, err := openConn(r.file, engine.OpenReadOnly, r.forget)
@@ -205,8 +206,19 @@ func (r *Replica) Conn(ctx context.Context) (*Conn, error) {
 	if err := guardSchema(c.Conn, r.cfg.trustedSchema); err != nil {
 		return nil, errors.Join(err, c.Conn.Close())
 	}
+	c.replica = file
 	r.conns++
 	return c, nil
+}
+
+// isBeside tells whether c reads a file that is no longer the replica's: one that was
+// deleted, or could not be read, and whose place another one took.
+func (r *Replica) isBeside(c *Conn) bool {
+	if c.replica == nil {
+		return false
+	}
+	now, err := os.Stat(r.file)
+	return isNotExist(err) || err == nil && !os.SameFile(now, c.replica)
 }
 
 // frozen reports whether the file was frozen, by whatever handle or process.

@@ -158,10 +158,17 @@ func (c *replicaConn) queryPrimary(ctx context.Context, query string, run func(*
 
 // await has a read outside of a transaction wait for what was written before it.
 func (c *replicaConn) await(ctx context.Context) error {
-	if c.place != nowhere || c.source.cfg.staleRead {
+	r := c.source.r
+	if c.place != nowhere || c.source.cfg.staleRead || !r.own.behind.Load() {
 		return nil
 	}
-	return c.source.r.own.wait(ctx)
+	if err := r.own.wait(ctx); err != nil {
+		return err
+	}
+	if r.isBeside(c.conn) {
+		return driver.ErrBadConn // nothing has run yet: database/sql takes another one
+	}
+	return nil
 }
 
 // outdated tells whether a text that only read when it was first seen no longer
@@ -384,6 +391,9 @@ func (c *replicaConn) reset(ctx context.Context) error {
 	}
 	if c.source.cfg.openFrozen && c.source.r.frozen() {
 		return driver.ErrBadConn // the next one is to the local database
+	}
+	if c.source.r.isBeside(c.conn) {
+		return driver.ErrBadConn // the next one is to the file that is there now
 	}
 	if err := c.local.reset(ctx); err != nil {
 		return err
