@@ -89,7 +89,7 @@ func (s *session) acceptNew(f frames.Frame) error {
 }
 
 func (s *session) applyFile(ctx context.Context, path string) error {
-	f, err := os.Open(path)
+	f, err := s.openOther(path)
 	if err != nil {
 		return err
 	}
@@ -110,6 +110,21 @@ func (s *session) applyFile(ctx context.Context, path string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return s.flush()
+}
+
+// openOther opens a file that is none of the replica's own: to close one of those
+// gives up the locks that SQLite has on it, for all connections of the process.
+func (s *session) openOther(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if own, err := os.Stat(s.r.cfg.Path + suffix); err == nil && os.SameFile(own, info) {
+			return nil, fmt.Errorf("%s: %w: it is a file of the replica itself", path, ErrCorrupt)
+		}
+	}
+	return os.Open(path)
 }
 
 // detect finds out what kind of file f is.

@@ -7,6 +7,8 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -187,4 +189,30 @@ func TestAHolderWhoseLockFileIsDeletedCommitsNothing(t *testing.T) {
 	theirs.release(false)
 	mustSync(t, r)
 	checkEqual(t, r.cfg.Path, srv)
+}
+
+// A replica's own file is no archive. It is not even opened: to close it would give up
+// the locks of all connections that the process has to it.
+func TestAReplicaIsNotAppliedToItself(t *testing.T) {
+	shell, err := exec.LookPath("sqlite3")
+	if err != nil {
+		t.Skip("no sqlite3 to be another process")
+	}
+	srv := sqldtest.Start(t)
+	fill(t, srv, 3, 0)
+	r := openTest(t, srv)
+	mustSync(t, r) // its connection to the database stays open
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(r.cfg.Path, link); err != nil {
+		t.Skip("this system makes no symbolic links:", err)
+	}
+	for _, name := range []string{r.cfg.Path, r.cfg.Path + "-wal", r.cfg.Path + "-shm", link} {
+		if _, err := r.ApplyFile(t.Context(), name); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %v, want %v", name, err, ErrCorrupt)
+		}
+		out, err := exec.CommandContext(t.Context(), shell, "-batch", r.cfg.Path, "PRAGMA busy_timeout = 1; PRAGMA journal_mode = DELETE").CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "locked") {
+			t.Fatalf("%s: another process changed the journal mode of an open database: %s (%v)", name, out, err)
+		}
+	}
 }
