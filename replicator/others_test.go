@@ -216,3 +216,22 @@ func TestAReplicaIsNotAppliedToItself(t *testing.T) {
 		}
 	}
 }
+
+// The lock file may be another user's, whose members of a group share the replica.
+func TestTheLockFileOfAnotherUserIsTouched(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "replica.db")
+	l := held(t, path)
+	defer l.release(true)
+	long := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(l.f.Name(), long, long); err != nil {
+		t.Fatal(err)
+	}
+	before, want := holderMark(path), holder(l.f)
+	touch(l.f)
+	if holderMark(path) == before {
+		t.Error("the lock file was not changed")
+	}
+	if got := holder(l.f); got != want {
+		t.Errorf("the lock file names %q now, want %q", got, want)
+	}
+}
