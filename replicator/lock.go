@@ -40,6 +40,20 @@ type fileLock struct {
 // lock takes the replica at path for this handle, or says who has it. The
 // operating system lets the lock go when the process ends, however it ends.
 func lock(path string) (*fileLock, error) {
+	for range lockTries {
+		if l, err := lockOnce(path); l != nil || err != nil {
+			return l, err
+		}
+	}
+	return nil, fmt.Errorf("lock %s: another file has the name each time that it is opened", path+lockSuffix)
+}
+
+// lockTries is how often a lock file may be removed between its opening and its
+// locking. There are file systems that never tell twice that a file is the same.
+const lockTries = 100
+
+// lockOnce is lock; it returns nothing where the file was removed meanwhile.
+func lockOnce(path string) (*fileLock, error) {
 	name := path + lockSuffix
 	f, err := files.Open(name, os.O_RDWR|os.O_CREATE, path)
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
@@ -56,8 +70,7 @@ func lock(path string) (*fileLock, error) {
 		return nil, fmt.Errorf("lock %s: %w", name, err)
 	}
 	if !sameFile(f, name) {
-		f.Close() // removed by its last holder, between open and lock
-		return lock(path)
+		return nil, f.Close() // removed by its last holder, between open and lock
 	}
 	if err := signLock(f); err != nil {
 		f.Close()
