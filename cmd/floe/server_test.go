@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/floedb/floe"
 	"github.com/floedb/floe/internal/sqldtest"
 )
 
@@ -336,5 +339,19 @@ func TestWALFramesAreListed(t *testing.T) {
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("after the signal: %v", err)
+	}
+}
+
+func TestSyncEveryIntervalEndsWhereNoFurtherTryHelps(t *testing.T) {
+	const invalidArgument, internal = "3", 13
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("content-type", "application/grpc-web")
+		w.Header().Set("grpc-status", invalidArgument)
+		w.Header().Set("grpc-message", "no")
+	}))
+	defer srv.Close()
+	floeFails(t, exitFailed, "refuses the request", "sync", filepath.Join(t.TempDir(), "app.db"), "--from", srv.URL, "--interval", "10ms")
+	if err := error(&floe.StatusError{Code: internal}); !passing(err) {
+		t.Errorf("status %d is not tried again: %v", internal, err)
 	}
 }

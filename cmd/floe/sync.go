@@ -215,7 +215,7 @@ func (c *syncCommand) repeat(r *floe.Replica) error {
 
 // passing tells whether the next sync may succeed where this one failed.
 func passing(err error) bool {
-	for _, lasting := range []error{floe.ErrAuth, floe.ErrNamespaceNotFound, floe.ErrNotLibSQL} {
+	for _, lasting := range []error{floe.ErrAuth, floe.ErrNamespaceNotFound, floe.ErrNotLibSQL, floe.ErrRefused} {
 		if errors.Is(err, lasting) {
 			return false
 		}
