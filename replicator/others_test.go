@@ -2,6 +2,8 @@ package replicator
 
 import (
 	"errors"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -67,23 +69,47 @@ func TestFirstSyncsThatFailedDoNotMeet(t *testing.T) {
 	mustSync(t, one)
 }
 
-// A primary that was never written to makes no replica of a database that somebody
-// else has made while it was asked.
-func TestADatabaseMadeWhileAnEmptyPrimaryIsAskedIsNotTaken(t *testing.T) {
-	srv := sqldtest.Start(t)
+// proxyBefore gives the URL of a proxy that calls f once, before the first request for
+// method reaches the server.
+func proxyBefore(t *testing.T, srv *sqldtest.Server, method string, f func()) (front string) {
+	t.Helper()
 	to, err := url.Parse(srv.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var path string
 	var once sync.Once
 	proxy := httputil.NewSingleHostReverseProxy(to)
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		once.Do(func() { makeDatabase(t, path) })
+	proxy.ErrorLog = log.New(io.Discard, "", 0)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if strings.HasSuffix(req.URL.Path, method) {
+			once.Do(f)
+		}
 		proxy.ServeHTTP(w, req)
 	}))
-	defer front.Close()
-	r := openTest(t, srv, func(c *Config) { path, c.Remote.URL = c.Path, front.URL })
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// A primary that is replaced under a sync is followed by that sync.
+func TestAPrimaryReplacedUnderASyncIsFollowed(t *testing.T) {
+	srv := sqldtest.Start(t)
+	fill(t, srv, 3, 1<<20)
+	front := proxyBefore(t, srv, "LogEntries", func() {
+		srv.Wipe(t)
+		fill(t, srv, 3, 0)
+	})
+	r := openTest(t, srv, func(c *Config) { c.Remote.URL = front })
+	mustSync(t, r)
+	checkEqual(t, r.cfg.Path, srv)
+}
+
+// A primary that was never written to makes no replica of a database that somebody
+// else has made while it was asked.
+func TestADatabaseMadeWhileAnEmptyPrimaryIsAskedIsNotTaken(t *testing.T) {
+	srv := sqldtest.Start(t)
+	var path string
+	front := proxyBefore(t, srv, "Hello", func() { makeDatabase(t, path) })
+	r := openTest(t, srv, func(c *Config) { path, c.Remote.URL = c.Path, front })
 	if _, err := r.Sync(t.Context()); !errors.Is(err, ErrNotReplica) {
 		t.Errorf("sync gives %v, want %v", err, ErrNotReplica)
 	}

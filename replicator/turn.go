@@ -13,7 +13,8 @@ const (
 	// turnLength is how long a call that waits for the server keeps its turn at
 	// least, when one that does not need the server wants it.
 	turnLength = 100 * time.Millisecond
-	// filesTries is how often a call begins again when its files were replaced.
+	// filesTries is how often a call begins again when its files, or the primary, were
+	// replaced meanwhile.
 	filesTries = 3
 )
 
@@ -86,6 +87,8 @@ func (r *Replicator) sync(ctx context.Context, retries int) error {
 			r.standBack(ctx)
 		case errors.Is(err, errFilesChanged) && tries < filesTries:
 			r.cfg.Logger.Warn("the replica's files were replaced during a sync; it begins again", "path", r.cfg.Path)
+			tries++
+		case errors.Is(err, errLogChanged) && tries < filesTries:
 			tries++
 		case errors.Is(err, ErrLocked):
 			if done, err := r.syncByHolder(ctx, retries); done {
