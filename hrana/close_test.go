@@ -75,8 +75,8 @@ func TestCloseLeavesNothing(t *testing.T) {
 		}
 		for _, s := range []*Stream{idle, inTx} {
 			_, err := s.Execute(testContext(t), Stmt{SQL: "INSERT INTO t VALUES(2)"})
-			if !errors.Is(err, ErrNotExecuted) || !errors.Is(err, ErrStreamClosed) {
-				t.Errorf("a stream afterwards: %v, want ErrNotExecuted and ErrStreamClosed", err)
+			if !errors.Is(err, ErrNotExecuted) || !errors.Is(err, ErrClientClosed) {
+				t.Errorf("a stream afterwards: %v, want ErrNotExecuted and ErrClientClosed", err)
 			}
 			if err := s.Close(testContext(t)); err != nil {
 				t.Errorf("close a stream afterwards: %v", err)
@@ -126,8 +126,8 @@ func TestCloseDoesNotWaitForAServerThatIsSilent(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Errorf("close: %v", err)
 	}
-	if err := <-running; !errors.Is(err, ErrClientClosed) {
-		t.Errorf("the call under way: %v, want ErrClientClosed", err)
+	if err := <-running; !errors.Is(err, ErrClientClosed) || errors.Is(err, context.Canceled) {
+		t.Errorf("the call under way: %v, want ErrClientClosed and no end of a context", err)
 	}
 	leftOver(t, before)
 }

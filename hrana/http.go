@@ -360,10 +360,10 @@ func withCause(ctx context.Context, err error) error {
 }
 
 // ended is why a context is over. It is always context.Canceled or context.DeadlineExceeded for errors.Is, also where
-// a cause was given that is neither.
+// a cause was given that is neither, unless that is the end of the client and no context of the caller's.
 func ended(ctx context.Context) error {
 	cause := context.Cause(ctx)
-	if errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
+	if errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) || errors.Is(cause, ErrClientClosed) {
 		return cause
 	}
 	return fmt.Errorf("%w: %w", ctx.Err(), cause)

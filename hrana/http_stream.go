@@ -61,7 +61,7 @@ var errEnded = errors.New("closed")
 // for errors.Is: this call did not run, whatever became of the one that lost the stream.
 func (s *httpStream) usable() error {
 	if err := s.err(); err != nil {
-		return mark(errors.New(err.Error()), ErrStreamClosed, ErrNotExecuted)
+		return unsentError(errors.New(err.Error()), err)
 	}
 	return nil
 }

@@ -94,6 +94,7 @@ func dialSocket(ctx context.Context, t *wsTransport, token string) (*socket, err
 var (
 	errDialTimeout  = fmt.Errorf("no connection in the time of WithDialTimeout: %w", context.DeadlineExceeded)
 	errSocketClosed = errors.New("the client closed the WebSocket")
+	errClientEnded  = mark(errSocketClosed, ErrClientClosed)
 	errNoPong       = errors.New("the server left a ping unanswered")
 	errHelloRefused = errors.New("the server refused the auth token")
 )
@@ -139,7 +140,7 @@ func (s *socket) serve(pingInterval time.Duration) {
 	s.life = ctx
 	s.tasks.run(func() {
 		<-s.done
-		if s.err() == errSocketClosed { // by this client: the server is told, if it listens
+		if errors.Is(s.err(), errSocketClosed) { // by this client: the server is told, if it listens
 			timer := time.AfterFunc(closeTimeout, func() { s.conn.CloseNow() })
 			s.conn.Close(websocket.StatusNormalClosure, "")
 			timer.Stop()
@@ -163,7 +164,7 @@ func (s *socket) lose(err error) {
 	}
 	s.lost = err
 	close(s.done)
-	if err != errSocketClosed {
+	if !errors.Is(err, errSocketClosed) {
 		s.log.Warn("connection lost", "host", s.host, reason(err))
 	}
 }
@@ -434,9 +435,18 @@ func (s *socket) lostError(x *exchange) error {
 
 func (s *socket) lostErrorOf(reason error, unsent bool) error {
 	if unsent {
-		return mark(fmt.Errorf("%w: the connection was lost before: %v", ErrStreamClosed, reason), ErrNotExecuted)
+		return unsentError(fmt.Errorf("%w: the connection was lost before: %v", ErrStreamClosed, reason), reason)
 	}
 	return mark(fmt.Errorf("the connection was lost: %w", reason), ErrStreamClosed)
+}
+
+// unsentError has err be that of a request that was not sent. Of the reason, only whether it is the end of the client
+// counts for errors.Is: the rest is about other requests.
+func unsentError(err, reason error) error {
+	if errors.Is(reason, ErrClientClosed) {
+		return mark(err, ErrStreamClosed, ErrNotExecuted, ErrClientClosed)
+	}
+	return mark(err, ErrStreamClosed, ErrNotExecuted)
 }
 
 // response waits for the response of a request, and decodes it on the goroutine of the caller.

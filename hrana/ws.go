@@ -53,7 +53,7 @@ func (t *wsTransport) end() {
 	defer t.mu.Unlock()
 	t.closed = true
 	if t.socket != nil {
-		t.socket.lose(errSocketClosed)
+		t.socket.lose(errClientEnded)
 	}
 }
 
@@ -92,7 +92,7 @@ func (t *wsTransport) use(s *socket) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		s.lose(errSocketClosed)
+		s.lose(errClientEnded)
 		return ErrClientClosed
 	}
 	t.socket = s
@@ -242,7 +242,7 @@ func (s *wsStream) ready(ctx context.Context) error {
 
 // unusable is the error of a call on a stream that can no longer be used.
 func (s *wsStream) unusable(err error) error {
-	return mark(errors.New(err.Error()), ErrStreamClosed, ErrNotExecuted)
+	return unsentError(errors.New(err.Error()), err)
 }
 
 // noteSQL keeps the stored SQL texts that are to be deleted with the stream.
