@@ -206,7 +206,7 @@ func (w *busyWait) pause(ctx context.Context) bool {
 }
 
 func (c *remoteConn) executeOnce(ctx context.Context, st *sqltext.Statement, stmt hrana.Stmt) (res *hrana.StmtResult, err error) {
-	err = c.call(ctx, kindOf(st), func(s *hrana.Stream) (err error) {
+	err = c.call(ctx, c.kind(st), func(s *hrana.Stream) (err error) {
 		if c.doubt && !isRollback(st) {
 			res, err = c.guarded(ctx, s, stmt)
 			return err
@@ -226,10 +226,6 @@ func (c *remoteConn) executeOnce(ctx context.Context, st *sqltext.Statement, stm
 		err = fmt.Errorf("what the statement changes is changed, but its rows are too many for an answer: %w", err)
 	}
 	return res, err
-}
-
-func kindOf(st *sqltext.Statement) callKind {
-	return callKind{reads: st.Reads, commits: st.Tx == sqltext.TxEnd && !isRollback(st)}
 }
 
 var errRolledBack = errors.New("the server has rolled it back")
@@ -320,7 +316,7 @@ func (c *remoteConn) runScript(ctx context.Context, t *sqlText, b hrana.Batch, a
 		return 0, c.ready(ctx)
 	}
 	defer c.resolve(ctx)
-	err = c.call(ctx, t.kind(), func(s *hrana.Stream) error {
+	err = c.call(ctx, c.kindOfText(t), func(s *hrana.Stream) error {
 		if !isRollback(&t.stmts[0]) {
 			if err := c.guard(ctx, s, &b); err != nil {
 				return err
@@ -371,15 +367,6 @@ func scriptBatch(stmts []hrana.Stmt, noRows bool) hrana.Batch {
 		}
 	}
 	return b
-}
-
-// kind tells what the text does as a whole.
-func (t *sqlText) kind() callKind {
-	k := callKind{reads: t.reads()}
-	for i := range t.stmts {
-		k.commits = k.commits || kindOf(&t.stmts[i]).commits
-	}
-	return k
 }
 
 var selectOne = &sqltext.Statement{SQL: "SELECT 1", Keyword: "SELECT", Reads: true}

@@ -129,7 +129,7 @@ func sizeOf(row []hrana.Value) int {
 
 // queryCursor reads the results by a cursor, and comes back when the first one with columns begins.
 func (c *remoteConn) queryCursor(ctx context.Context, t *sqlText, stmts []hrana.Stmt) (driver.Rows, error) {
-	r := &remoteRows{c: c, text: t, kind: t.kind(), shape: &shape{}}
+	r := &remoteRows{c: c, text: t, kind: c.kindOfText(t), shape: &shape{}}
 	err := c.call(ctx, r.kind, func(s *hrana.Stream) (err error) {
 		b := scriptBatch(stmts, false)
 		if !isRollback(&t.stmts[0]) {

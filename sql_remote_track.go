@@ -70,6 +70,20 @@ func (t *txTrack) commits(st *sqltext.Statement) bool {
 	return false
 }
 
+// kind tells what a statement is to do at this point.
+func (t *txTrack) kind(st *sqltext.Statement) callKind {
+	return callKind{reads: st.Reads, commits: st.Tx != sqltext.TxNone && t.commits(st)}
+}
+
+// kindOfText tells what a text is to do as a whole.
+func (t *txTrack) kindOfText(text *sqlText) callKind {
+	k := callKind{reads: text.reads()}
+	for i := range text.stmts {
+		k.commits = k.commits || t.kind(&text.stmts[i]).commits
+	}
+	return k
+}
+
 // follow takes over what a statement that succeeded did to the transaction.
 func (t *txTrack) follow(effect sqltext.TxEffect) {
 	switch effect {
