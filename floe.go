@@ -40,13 +40,14 @@
 // [sql.DB.BeginTx] or a statement begins it. One with [sql.TxOptions.ReadOnly] runs
 // here, and sees one state from its first read on.
 //
-// Read your writes: after a write, reads that begin later, of any connection to
-// the replica, wait until it has the frames of the write. They begin to arrive as
+// Read your writes: after a write, reads that begin later, of any connection of the
+// same [Replica], wait until it has the frames of the write. They begin to arrive as
 // soon as the primary has acknowledged it, so that the wait is of milliseconds at
 // most. Each commit is such a write, also one by RELEASE or in the middle of a
 // script; where an error leaves open whether something was committed, as that of an
 // INSERT OR FAIL does, reads wait for all that the primary has.
-// [WithReadYourWrites] and the parameter readYourWrites=false turn it off.
+// [WithReadYourWrites] and the parameter readYourWrites=false turn it off for the reads
+// of a connector. Other handles and processes see a write once the file has it.
 // Connections of [Replica.Conn] never wait; [Replica.MaxWriteFrameNo] tells them
 // what to wait for.
 //

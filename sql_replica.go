@@ -141,8 +141,7 @@ func (s *replicaSource) wrote(index hrana.Index) {
 // behind has later reads wait for what may have been written.
 func (s *replicaSource) behind() { s.follow(false) }
 
+// follow has those reads of the replica wait that do so, through whatever connector.
 func (s *replicaSource) follow(acknowledged bool) {
-	if !s.cfg.staleRead {
-		s.r.own.follow(acknowledged)
-	}
+	s.r.own.follow(acknowledged, !s.cfg.staleRead)
 }

@@ -44,10 +44,11 @@ type ownWrites struct {
 
 // attempt is one catch-up.
 type attempt struct {
-	over  chan struct{} // closed at its end
-	since time.Time     // when it began, or was last found to receive something
-	bytes int64         // received by the replica until then
-	at    Position      // of the file then, which others may move
+	over  chan struct{}      // closed at its end
+	end   context.CancelFunc // has another one take its place
+	since time.Time          // when it began, or was last found to receive something
+	bytes int64              // received by the replica until then
+	at    Position           // of the file then, which others may move
 }
 
 // note takes down that the primary acknowledged a write.
@@ -61,9 +62,10 @@ func (w *ownWrites) note(index hrana.Index) {
 	w.newest, w.last = w.newest.Later(index), index
 }
 
-// follow begins to bring the file to what the primary has by now, as something was
-// written, or, unless that was acknowledged, may have been.
-func (w *ownWrites) follow(acknowledged bool) {
+// follow takes down that something was written, or, unless that was acknowledged, may
+// have been. If atOnce is set the file is on its way to it then, and not only when a
+// read waits for it.
+func (w *ownWrites) follow(acknowledged, atOnce bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.written++
@@ -71,9 +73,15 @@ func (w *ownWrites) follow(acknowledged bool) {
 		w.sure = w.written
 	}
 	w.behind.Store(true)
-	if w.attempt == nil {
+	switch {
+	case w.attempt == nil:
 		w.failure = nil // the primary was there a moment ago
-		w.begin()
+		if atOnce {
+			w.begin()
+		}
+	case acknowledged && w.failure != nil: // it is there again: what goes on may wait for an answer that was lost
+		w.failure = nil
+		w.attempt.end()
 	}
 }
 
@@ -150,9 +158,12 @@ func (w *ownWrites) begin() {
 	}
 	st := w.r.rep.Stats()
 	a := &attempt{over: make(chan struct{}), since: time.Now(), bytes: st.Bytes, at: st.Position}
-	if w.r.inBackground(func() { w.catchUp(a) }) {
+	ctx, cancel := context.WithCancel(w.life)
+	a.end = cancel
+	if w.r.inBackground(func() { w.catchUp(ctx, a) }) {
 		w.attempt = a
 	} else {
+		cancel()
 		w.failure = ErrClosed
 	}
 }
@@ -160,15 +171,21 @@ func (w *ownWrites) begin() {
 // catchUp brings the file to what the primary has. It does not go by the index of
 // a write: a primary that was killed, or replaced, can begin to count anew, and the
 // file seem to be further on than it.
-func (w *ownWrites) catchUp(a *attempt) {
+func (w *ownWrites) catchUp(ctx context.Context, a *attempt) {
 	defer close(a.over)
+	defer a.end()
 	w.mu.Lock()
 	goal := w.written
 	w.mu.Unlock()
-	res, err := w.r.rep.TrySync(w.life)
+	res, err := w.r.rep.TrySync(ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.attempt, w.failure = nil, err
+	if err != nil && w.life.Err() == nil && (ctx.Err() != nil || w.sure > goal && passes(err)) {
+		w.failure = nil // what was acknowledged meanwhile has an attempt of its own
+		w.begin()
+		return
+	}
 	if err != nil {
 		w.failedAt = time.Now()
 		if w.life.Err() == nil {

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 type silentPrimary struct {
 	*httptest.Server
 	silent atomic.Bool
+	still  atomic.Bool  // is silent about replication only
 	waits  atomic.Int64 // requests that got no answer
 }
 
@@ -34,7 +36,7 @@ func newSilentPrimary(t *testing.T, srv *sqldtest.Server) *silentPrimary {
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
 	end := make(chan struct{})
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p.silent.Load() {
+		if p.silent.Load() || p.still.Load() && strings.HasPrefix(r.URL.Path, "/wal_log.") {
 			p.waits.Add(1)
 			select {
 			case <-r.Context().Done():
@@ -162,4 +164,22 @@ func TestASilentPrimaryKeepsNobodyWaiting(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestReadsWaitAgainOnceThePrimaryAnswers: reads that have given up waiting for a silent
+// primary wait for the next write that it acknowledges, although the answer that never
+// came is still being waited for.
+func TestReadsWaitAgainOnceThePrimaryAnswers(t *testing.T) {
+	t.Parallel()
+	srv := sqldtest.Start(t)
+	fill(t, srv, 1)
+	p := newSilentPrimary(t, srv)
+	db, _ := openReplicaDB(t, p.URL)
+	wantRow(t, db, int64(1), "SELECT count(*) FROM t")
+	p.still.Store(true)
+	wantExec(t, db, "INSERT INTO t(a) VALUES ('x')")
+	wantRow(t, db, int64(1), "SELECT count(*) FROM t") // after a while, without the row
+	p.still.Store(false)
+	wantExec(t, db, "INSERT INTO t(a) VALUES ('y')")
+	wantRow(t, db, int64(3), "SELECT count(*) FROM t")
 }

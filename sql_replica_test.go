@@ -333,6 +333,23 @@ func TestReadYourWritesCanBeTurnedOff(t *testing.T) {
 	wantRow(t, db, int64(2), "SELECT count(*) FROM t")
 }
 
+// TestReadsWaitForTheWritesOfAConnectorThatDoesNot: whether reads wait is up to who
+// reads, not to who has written.
+func TestReadsWaitForTheWritesOfAConnectorThatDoesNot(t *testing.T) {
+	srv := sqldtest.Start(t)
+	fill(t, srv, 1)
+	r := openNew(t, srv)
+	mustSync(t, r)
+	writer, reader := sql.OpenDB(r.Connector(floe.WithReadYourWrites(false))), sql.OpenDB(r.Connector())
+	defer writer.Close()
+	defer reader.Close()
+	for n := range int64(5) {
+		wantExec(t, writer, "INSERT INTO t(a) VALUES ('x')")
+		wantRow(t, writer, n+1, "SELECT count(*) FROM t")
+		wantRow(t, reader, n+2, "SELECT count(*) FROM t")
+	}
+}
+
 func TestDataSourceNameOwnsItsReplica(t *testing.T) {
 	srv := sqldtest.Start(t)
 	fill(t, srv, 1)

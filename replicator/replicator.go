@@ -202,6 +202,9 @@ func inspect(path string) (found, error) {
 	rec, err := readPosition(path + positionSuffix)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && database:
+		if o, err := readOrigin(path); err == nil { // frozen meanwhile
+			return found{}, &FrozenError{Path: path, Origin: o}
+		}
 		return found{}, fmt.Errorf("%s: %w; a replica needs a path of its own", path, ErrNotReplica)
 	case errors.Is(err, fs.ErrNotExist):
 		return found{}, nil
