@@ -127,7 +127,8 @@ func (c *Connector) Driver() driver.Driver { return &Driver{} }
 
 // Close lets go of what the connector holds. Connections to a local file that are
 // open stay so; those to a server end, with what runs on them, and the server is
-// told to roll back, for two seconds at most. [sql.DB.Close] calls it.
+// told to roll back, for two seconds at most; over HTTP not where a call was under way.
+// [sql.DB.Close] calls it.
 func (c *Connector) Close() error { return c.close() }
 
 // Replica returns the replica that the connections read, nil in the other modes.
