@@ -1,6 +1,7 @@
 package hrana
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -130,4 +131,42 @@ func TestCloseDoesNotWaitForAServerThatIsSilent(t *testing.T) {
 		t.Errorf("the call under way: %v, want ErrClientClosed and no end of a context", err)
 	}
 	leftOver(t, before)
+}
+
+// Closing a stream that was lost to what a proxy answered closes it at the server, which never saw the request, and only
+// then. It is a fake, for what the server is sent.
+func TestCloseOfALostStreamIsToldToTheServer(t *testing.T) {
+	for status, want := range map[int]int{http.StatusBadGateway: 1, http.StatusForbidden: 1, http.StatusNotFound: 1, http.StatusBadRequest: 0} {
+		var requests, closes int
+		srv := fakeServer(t, func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			switch requests++; {
+			case bytes.Contains(body, []byte(`"baton":"b"`)) && bytes.Contains(body, []byte(`"close"`)):
+				closes++
+				writeJSON(w, okAnswer("", ""))
+			case requests == 1:
+				writeJSON(w, okAnswer("b", ""))
+			case status == http.StatusBadRequest:
+				w.WriteHeader(status)
+				io.WriteString(w, "Received an invalid baton")
+			default:
+				w.WriteHeader(status)
+			}
+		})
+		s, err := execute(t, fakeClient(t, srv.URL))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = s.Execute(testContext(t), Stmt{SQL: "INSERT INTO t VALUES(1)"}); !errors.Is(err, ErrStreamClosed) {
+			t.Errorf("status %d: %v, want ErrStreamClosed", status, err)
+		}
+		for range 2 {
+			if err := s.Close(testContext(t)); err != nil {
+				t.Errorf("status %d: close: %v", status, err)
+			}
+		}
+		if closes != want {
+			t.Errorf("status %d: the server was told %d times, want %d", status, closes, want)
+		}
+	}
 }

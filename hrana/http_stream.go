@@ -193,6 +193,7 @@ func (s *httpStream) failed(err error) error {
 	case !errors.As(err, &status):
 		return s.lose(err)
 	case s.baton != "" && isExpired(status):
+		s.baton = "" // there is nothing left to close
 		return s.lose(mark(err, ErrStreamExpired, ErrNotExecuted))
 	case refused(status):
 		return mark(err, ErrNotExecuted) // the baton was not used up: the next request has it, or opens the stream
@@ -226,6 +227,7 @@ func refused(e *HTTPError) bool {
 
 func (s *httpStream) close(ctx context.Context) error {
 	if s.err() != nil {
+		s.closeLost(ctx)
 		return nil
 	}
 	if s.baton == "" {
@@ -234,7 +236,20 @@ func (s *httpStream) close(ctx context.Context) error {
 	}
 	_, err := s.do(ctx, &Request{Kind: ReqCloseStream})
 	s.lose(errEnded)
+	s.baton = ""
 	return err
+}
+
+// closeLost closes a stream that was lost, if the server still has it: a proxy may have answered in its place, or the
+// request not have come there. The server would keep the transaction, and its locks, for some seconds.
+func (s *httpStream) closeLost(ctx context.Context) {
+	if s.baton == "" || s.transport.life.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
+	s.transport.closeStream(ctx, waitingStream{s.dialect, s.base, s.baton})
+	s.baton = ""
 }
 
 func (s *httpStream) cursor(ctx context.Context, b *Batch) (entries, error) {

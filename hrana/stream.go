@@ -175,7 +175,7 @@ func (s *Stream) Version() int { return s.conn.version() }
 func (s *Stream) Err() error { return s.conn.err() }
 
 // Close closes the stream, which rolls back a transaction that is open on it. A stream that is closed or lost already
-// is no error.
+// is no error: the server is told of a lost one where it may still have it, for two seconds at most.
 func (s *Stream) Close(ctx context.Context) error {
 	if err := s.enter(); err != nil {
 		return fmt.Errorf("close stream: %w", err)
