@@ -116,8 +116,8 @@ func setOpenFrozen(cfg *config, v string) (err error) {
 	return nil
 }
 
-// setAnyPragma takes name(value), name=value and a name alone. A value in single
-// quotes can be any text.
+// setAnyPragma takes name(value), name=value and a name alone. A value in quotes can
+// be any text.
 func setAnyPragma(cfg *config, v string) error {
 	name, value, ok := strings.Cut(v, "=")
 	if !ok {
@@ -144,12 +144,15 @@ func setAnyPragma(cfg *config, v string) error {
 	return nil
 }
 
-// textLiteral returns the text of a value in single quotes.
+// textLiteral returns the text of a value in quotes. SQLite's pragmas take a name in
+// double quotes for the same.
 func textLiteral(value string) (text string, ok bool) {
-	if len(value) < 2 || value[0] != '\'' || value[len(value)-1] != '\'' {
-		return "", false
+	for _, quote := range []string{"'", `"`} {
+		if len(value) >= 2 && strings.HasPrefix(value, quote) && strings.HasSuffix(value, quote) {
+			return strings.ReplaceAll(value[1:len(value)-1], quote+quote, quote), true
+		}
 	}
-	return strings.ReplaceAll(value[1:len(value)-1], "''", "'"), true
+	return "", false
 }
 
 // pragma sets the one with that name.

@@ -64,7 +64,7 @@ var pragmaKinds = map[string]pragmaKind{
 	"locking_mode":              wordKind("normal exclusive"),
 	"max_page_count":            {max: math.MaxUint32, unit: "pages"},
 	"mmap_size":                 int64Kind,
-	"optimize":                  {max: math.MaxInt32, bare: true},
+	"optimize":                  {min: -1, max: math.MaxInt32, bare: true},
 	"page_size":                 wordKind("512 1024 2048 4096 8192 16384 32768 65536"),
 	"query_only":                truthKind,
 	"read_uncommitted":          truthKind,
@@ -126,7 +126,10 @@ func checkPragma(name, value string) error {
 	case value == "" || kind.any:
 		return nil
 	}
-	return kind.check(value)
+	if err := kind.check(value); err != nil {
+		return fmt.Errorf("pragma %s: %w", bare, err)
+	}
+	return nil
 }
 
 func (k pragmaKind) check(value string) error {
@@ -190,18 +193,24 @@ var sqlitePragmas = sync.OnceValue(func() (names []string) {
 })
 
 // setPragma runs a pragma, "name = value", on a new connection. Where SQLite keeps a file in another journal mode it says
-// so, and that is an error here. A database in memory has no choice: a name for it may say what one for a file does.
+// so, and that is an error here. A database in memory has no choice, and one that is only read has no use for a journal: a
+// name for it may say what one for a file does.
 func setPragma(ctx context.Context, ec *engine.Conn, pragma string) error {
 	name, value, _ := strings.Cut(pragma, " = ")
 	schema, bare, ok := strings.Cut(name, ".")
 	if !ok {
 		schema, bare = "", name
 	}
-	if strings.EqualFold(bare, "journal_mode") && ec.Filename(schema) != "" {
+	if strings.EqualFold(bare, "journal_mode") && writesFile(ec, schema) {
 		if text, quoted := textLiteral(value); quoted {
 			value = text
 		}
 		return ec.SetJournalMode(ctx, schema, engine.JournalMode(value))
 	}
 	return ec.Exec(ctx, "PRAGMA "+pragma)
+}
+
+func writesFile(ec *engine.Conn, schema string) bool {
+	readOnly, err := ec.ReadOnly(schema)
+	return err == nil && !readOnly && ec.Filename(schema) != ""
 }

@@ -186,6 +186,25 @@ func TestAJournalModeThatSQLiteDoesNotTakeIsAnError(t *testing.T) {
 	}
 }
 
+// A name for readers is often that of the writers, with what keeps it from writing.
+func TestAFileThatIsOnlyReadKeepsItsJournalMode(t *testing.T) {
+	for _, mode := range []string{"wal", "delete"} {
+		name := "file:" + filepath.Join(t.TempDir(), "a.db")
+		db := openSQL(t, name+"?_journal_mode="+mode)
+		mustExec(t, db, "CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+		db.Close() // the log is in the file then
+		for _, param := range []string{"?immutable=1", "?mode=ro&immutable=1"} {
+			db := openSQL(t, name+param+"&_journal_mode=wal&_pragma=main.journal_mode(WAL)")
+			if n := one[int](t, db, "SELECT count(*) FROM t"); n != 1 {
+				t.Errorf("%s, file in mode %s: %d rows, want 1", param, mode, n)
+			}
+		}
+		if got := one[string](t, openSQL(t, name), "PRAGMA journal_mode"); got != mode {
+			t.Errorf("journal mode %s, want %s", got, mode)
+		}
+	}
+}
+
 func TestWritersOfASharedCacheWaitForEachOther(t *testing.T) {
 	db := openSQL(t, "file:"+t.Name()+"?mode=memory&cache=shared&_txlock=immediate&_busy_timeout=3600000")
 	mustExec(t, db, "CREATE TABLE t (a)")
