@@ -48,9 +48,10 @@ func (sh *Shell) flushBatch(ctx context.Context, in *reader) error {
 		return nil
 	}
 	sh.batch = batch{}
+	inTx := sh.sess.InTx()
 	done, err := sh.sess.RunBatch(ctx, b.sql)
 	if err != nil {
-		return in.at(b.lines[max(0, min(done, len(b.lines)-1))], err)
+		return in.at(b.lines[max(0, min(done, len(b.lines)-1))], sh.withLoss(inTx, err))
 	}
 	return nil
 }

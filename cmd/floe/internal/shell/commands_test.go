@@ -303,6 +303,29 @@ func TestAScriptThatEndsInATransactionFails(t *testing.T) {
 	})
 }
 
+func TestAnErrorThatEndsTheTransactionSaysSo(t *testing.T) {
+	eachMode(t, func(t *testing.T, name string) {
+		const lost, constraint = "the transaction is lost", "UNIQUE constraint failed: t.a"
+		must(t, name, "CREATE TABLE t(a UNIQUE);\nINSERT INTO t VALUES (1);\n")
+		for conflict, want := range map[string]bool{"ROLLBACK": true, "ABORT": false, "FAIL": false} {
+			script := "BEGIN;\nINSERT INTO t VALUES (2);\nSELECT a FROM t;\nINSERT OR " + conflict + " INTO t VALUES (1) RETURNING a;\n"
+			_, stderr, err := run(t, name, ".bail off\n"+script+"ROLLBACK;\n")
+			if !errors.Is(err, errFailed) || strings.Contains(stderr, lost) != want || !strings.Contains(stderr, constraint) {
+				t.Errorf("OR %s: error %v, said %q", conflict, err, stderr)
+			}
+			for _, script := range []string{script, strings.ReplaceAll(script, " RETURNING a", "")} {
+				_, _, err = run(t, name, script)
+				if errors.Is(err, floe.ErrTransactionLost) != want || !strings.Contains(err.Error(), constraint) {
+					t.Errorf("%s in a script that ends: error %v", script, err)
+				}
+			}
+		}
+		if _, stderr, _ := run(t, name, ".bail off\nINSERT OR ROLLBACK INTO t VALUES (1);\n"); strings.Contains(stderr, lost) {
+			t.Errorf("without a transaction it is said to be lost: %q", stderr)
+		}
+	})
+}
+
 func TestOutputDoesNotOverwriteTheDatabase(t *testing.T) {
 	name := newFile(t)
 	must(t, name, "CREATE TABLE t(a);")

@@ -217,7 +217,7 @@ func (sh *Shell) statement(ctx context.Context, sql string) error {
 			return err
 		}
 	}
-	began := time.Now()
+	began, inTx := time.Now(), sh.sess.InTx()
 	out := sh.current()
 	rows := &statementRows{Writer: render.New(out, render.Options{Mode: sh.mode, Headers: sh.headers, Null: sh.null})}
 	res, err := sh.sess.Run(ctx, sql, nil, rows)
@@ -231,7 +231,15 @@ func (sh *Shell) statement(ctx context.Context, sql string) error {
 		fmt.Fprintf(out, "Run time: %.3f s\n", time.Since(began).Seconds())
 	}
 	sh.names.forget(sql)
-	return errors.Join(err, sh.flush())
+	return errors.Join(sh.withLoss(inTx, err), sh.flush())
+}
+
+// withLoss has the error of a statement say that it ended the transaction that was open, if one was.
+func (sh *Shell) withLoss(inTx bool, err error) error {
+	if err != nil && inTx && !sh.sess.InTx() && txLost(err) == nil {
+		return fmt.Errorf("%w: %w", floe.ErrTransactionLost, err)
+	}
+	return err
 }
 
 // changesRows tells whether it is worth telling how many rows a statement changed.
