@@ -139,7 +139,11 @@ func (s *statusReport) measure(ctx context.Context) error {
 		return err
 	}
 	if f.Pending {
-		return s.askDatabase(ctx)
+		err := s.askDatabase(ctx)
+		if f.PageSize == 0 || !errors.Is(err, engine.ReadOnlyRollback) {
+			return err
+		}
+		// A crash cut a transaction short, which the next one who may write rolls back. Status is not to.
 	}
 	// The file by itself has all pages. SQLite would leave an empty log and its index beside a file that it opens for
 	// reading only.

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/floedb/floe/engine"
 	"github.com/floedb/floe/internal/sqldtest"
 )
 
@@ -46,6 +50,40 @@ func TestStatusOfAnEmptyFile(t *testing.T) {
 	check(t, "status", floeJSON(t, "status", path), map[string]any{"role": "local", "database_bytes": number(0), "pages": number(0)})
 	if got := floeDone(t, "status", path); !strings.Contains(got, "none: the database is empty") {
 		t.Errorf("status %q", got)
+	}
+}
+
+func TestStatusBehindACrashRollsNothingBack(t *testing.T) {
+	live := localDB(t, "CREATE TABLE t(a)", "INSERT INTO t VALUES (zeroblob(200000))")
+	c, err := engine.Open(live, engine.OpenReadWrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Exec(t.Context(), "PRAGMA cache_size = 1; BEGIN; UPDATE t SET a = randomblob(200000); INSERT INTO t VALUES (zeroblob(200000))"); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "test.db")
+	for _, suffix := range []string{"", "-journal"} { // as a crash would leave them
+		b, err := os.ReadFile(live + suffix)
+		if err == nil {
+			err = os.WriteFile(path+suffix, b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, err := os.ReadFile(path + "-journal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, "status", floeJSON(t, "status", path), map[string]any{"role": "local", "page_size": number(4096)})
+	if after, err := os.ReadFile(path + "-journal"); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the journal is another one: %v", err)
+	}
+	floeDone(t, "query", path, "DELETE FROM t WHERE 0") // rolls back
+	if _, err := os.Stat(path + "-journal"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the journal was not one to roll back: %v", err)
 	}
 }
 
