@@ -62,7 +62,7 @@ var _ driver.Connector = (*Connector)(nil)
 // auto_vacuum, page_size and encoding, which come first, and query_only, which
 // comes last. A pragma that SQLite does not have is an error, and so is a value that
 // SQLite would take for another one, or a journal mode that a file cannot have; a
-// database in memory keeps its own:
+// database in memory keeps its own, and so does one that is opened immutable:
 //
 //	_auto_vacuum, _vacuum            none, full, incremental or 0 to 2
 //	_busy_timeout, _timeout          milliseconds to wait for a lock; 5000 unless set
