@@ -78,7 +78,14 @@ func shortError(ctx context.Context, err error) error {
 // sqlError is an error of SQLite in few words.
 type sqlError struct{ err *engine.Error }
 
-func (e *sqlError) Error() string { return fmt.Sprintf("%s (%v)", e.err.Msg, e.err.Extended) }
+func (e *sqlError) Error() string {
+	text := fmt.Sprintf("%s (%v)", e.err.Msg, e.err.Extended)
+	if errors.Is(e.err, floe.ErrIsReplica) { // which is attached
+		text += ": " + floe.ErrIsReplica.Error()
+	}
+	return text
+}
+
 func (e *sqlError) Unwrap() error { return e.err }
 
 // prepare compiles a statement. One without arguments is not likely to come again soon.

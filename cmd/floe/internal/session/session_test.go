@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/floedb/floe"
+	"github.com/floedb/floe/engine"
 	"github.com/floedb/floe/internal/sqldtest"
 )
 
@@ -201,8 +202,14 @@ func TestAReplicaReadsWhatItWrote(t *testing.T) {
 	if _, err := plain.Run(t.Context(), "DELETE FROM t", nil, Discard); !errors.Is(err, floe.ErrIsReplica) {
 		t.Errorf("a write without a primary: %v, want %v", err, floe.ErrIsReplica)
 	}
+	other := open(t, Target{Name: filepath.Join(t.TempDir(), "other.db")})
+	do(t, other, "ATTACH "+engine.QuoteText(path)+" AS r")
+	_, err := other.Run(t.Context(), "DELETE FROM r.t", nil, Discard)
+	if !errors.Is(err, floe.ErrIsReplica) || !errors.Is(err, engine.ReadOnly) || !strings.Contains(err.Error(), floe.ErrIsReplica.Error()) {
+		t.Errorf("a write to a replica that is attached: %v, want %v", err, floe.ErrIsReplica)
+	}
 	srv.Stop()
-	err := s.ReadTx(t.Context(), func() error {
+	err = s.ReadTx(t.Context(), func() error {
 		_, err := s.Run(t.Context(), "SELECT * FROM t", nil, Discard)
 		return err
 	})
