@@ -1,5 +1,5 @@
-// Package dbheader tells from the first bytes of a file whether it is a SQLite database, without SQLite, which would
-// leave files beside it.
+// Package dbheader tells from the first bytes of a file whether it is a SQLite database. SQLite only reads them: where it
+// uses a database, it leaves files beside it.
 package dbheader
 
 import (
