@@ -272,6 +272,14 @@ func TestFreezeAsksAPerson(t *testing.T) {
 		p.types(no)
 		p.sees("it was not frozen")
 	}
+	// Ctrl-C is a signal until the editor has the terminal, and can come from elsewhere.
+	p.sees("> ")
+	p.types(".freeze\r")
+	p.sees("Freeze it? [y/N] ")
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	p.sees("it was not frozen")
 	check(t, "status after noes", floeJSON(t, "status", path), map[string]any{"role": "replica"})
 	p.sees("> ")
 	p.types(".FREEZE\r")

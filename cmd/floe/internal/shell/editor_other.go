@@ -5,7 +5,7 @@ package shell
 import "github.com/peterh/liner"
 
 // openEditor begins to edit lines. What was pasted comes as keys that are pressed.
-func openEditor() (editor *liner.State, closeEditor func() error, err error) {
+func openEditor() (editor *liner.State, interrupt func(), closeEditor func() error, err error) {
 	editor = liner.NewLiner()
-	return editor, editor.Close, nil
+	return editor, nil, editor.Close, nil
 }

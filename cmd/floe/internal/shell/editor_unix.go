@@ -9,16 +9,17 @@ import (
 	"github.com/peterh/liner"
 )
 
-// openEditor begins to edit lines. The editor reads its keys from a pipe, in which they come by way of [copyKeys].
-func openEditor() (editor *liner.State, closeEditor func() error, err error) {
+// openEditor begins to edit lines. The editor reads its keys from a pipe, in which they come by way of [copyKeys];
+// interrupt adds a Ctrl-C. It is nil where there is no pipe.
+func openEditor() (editor *liner.State, interrupt func(), closeEditor func() error, err error) {
 	terminal := os.Stdin
 	if !liner.TerminalSupported() {
 		editor = liner.NewLiner()
-		return editor, editor.Close, nil
+		return editor, nil, editor.Close, nil
 	}
 	in, out, err := os.Pipe()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	go func() {
 		copyKeys(out, terminal)
@@ -28,7 +29,8 @@ func openEditor() (editor *liner.State, closeEditor func() error, err error) {
 	editor = liner.NewLiner()
 	os.Stdin = terminal
 	fmt.Print(askForPastes)
-	return editor, func() error {
+	interrupt = func() { _, _ = out.Write([]byte{ctrlC}) }
+	return editor, interrupt, func() error {
 		fmt.Print(endOfAsking)
 		return editor.Close()
 	}, nil

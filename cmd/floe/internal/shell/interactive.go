@@ -35,6 +35,7 @@ var (
 type stopper struct {
 	mu     sync.Mutex
 	cancel context.CancelCauseFunc
+	prompt func() // ends the line that is being asked for, as Ctrl-C does for the editor
 }
 
 // run has do run until Ctrl-C.
@@ -64,11 +65,21 @@ func (s *stopper) set(cancel context.CancelCauseFunc) {
 	s.cancel = cancel
 }
 
-// stop ends what runs, if anything does.
+func (s *stopper) setPrompt(end func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.prompt = end
+}
+
+// stop ends what is asked for, else what runs, if anything does. The terminal makes a signal of Ctrl-C where it is
+// pressed before the editor, which has shown its prompt, takes the keys.
 func (s *stopper) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.cancel != nil {
+	switch {
+	case s.prompt != nil:
+		s.prompt()
+	case s.cancel != nil:
 		s.cancel(errInterrupted)
 	}
 }
@@ -101,8 +112,10 @@ func (s *stopper) watchSignals(ctx context.Context) (context.Context, func()) {
 
 // terminal reads lines from a person.
 type terminal struct {
-	editor *liner.State
-	ctx    context.Context
+	editor    *liner.State
+	interrupt func() // gives the editor Ctrl-C as a key; nil where that cannot be done
+	stopper   *stopper
+	ctx       context.Context
 }
 
 // line asks for a line. The end of the context ends it, though nobody presses a key.
@@ -112,6 +125,8 @@ func (t *terminal) line(prompt string) (string, int, error) {
 		err  error
 	}
 	got := make(chan answer, 1)
+	t.stopper.setPrompt(t.interrupt)
+	defer t.stopper.setPrompt(nil)
 	go func() {
 		text, err := t.editor.Prompt(prompt)
 		got <- answer{text, err}
@@ -140,7 +155,7 @@ func (t *terminal) remember(line string) { t.editor.AppendHistory(toEditor.Repla
 func (sh *Shell) interact(ctx context.Context) error {
 	ctx, unwatch := sh.stopper.watchSignals(ctx)
 	defer unwatch()
-	editor, closeEditor, err := openEditor()
+	editor, interrupt, closeEditor, err := openEditor()
 	if err != nil {
 		return err
 	}
@@ -150,7 +165,7 @@ func (sh *Shell) interact(ctx context.Context) error {
 	editor.SetMultiLineMode(true)
 	editor.SetTabCompletionStyle(liner.TabPrints)
 	editor.SetWordCompleter(func(line string, pos int) (string, []string, string) { return sh.completeTyped(ctx, line, pos) })
-	t := &terminal{editor: editor, ctx: ctx}
+	t := &terminal{editor: editor, interrupt: interrupt, stopper: &sh.stopper, ctx: ctx}
 	h := openHistory(sh.cfg.History, sh.cfg.Secrets)
 	for _, line := range h.lines {
 		t.remember(line)

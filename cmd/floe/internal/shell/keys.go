@@ -31,6 +31,9 @@ const (
 	pasteEnds    = "\x1b[201~"
 )
 
+// ctrlC is the key Ctrl-C.
+const ctrlC = '\x03'
+
 // nextKey is how soon after a key nobody presses another one: what comes sooner was pasted.
 const nextKey = 40 * time.Millisecond
 
@@ -91,7 +94,7 @@ func (k *keys) take(in []byte, all bool) (out, rest []byte) {
 			out = utf8.AppendRune(out, typedTab)
 		case !k.pasting || !isControl(in[0]):
 			out = append(out, in[:n]...)
-		case in[0] == '\x03': // Ctrl-C, should the end of a paste be lost
+		case in[0] == ctrlC: // should the end of a paste be lost
 			k.pasting = false
 			out = append(out, in[0])
 		}
