@@ -2,7 +2,8 @@
 //
 // A frame takes this way through the package:
 //
-//	client.go    asks the server (gRPC-web over net/http) and reads its answers
+//	client.go    asks the server (gRPC-web over net/http)
+//	answer.go    reads its answers
 //	fetch.go     keeps several ranges of the log in flight and hands their
 //	             frames over in order, each link of the checksum chain verified
 //	batch.go     gathers whole transactions, the last version of each page
