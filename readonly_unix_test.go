@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -126,7 +127,12 @@ func asOther(t *testing.T, path string, srv *sqldtest.Server) {
 		t.Fatal(err)
 	}
 	cmd := child(t, "look", copied, srv.URL)
-	cmd.Path, cmd.Dir = bin, "/"
+	if i := slices.Index(cmd.Args, os.Args[0]); i > 0 { // behind an emulator
+		cmd.Args[i] = bin
+	} else {
+		cmd.Path = bin
+	}
+	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	out, err := cmd.CombinedOutput()
 	if errors.Is(err, os.ErrPermission) {
