@@ -6,7 +6,6 @@ import (
 	"errors"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -31,7 +30,7 @@ var rolledBack = map[string]struct {
 	"within a savepoint":      {"", "SAVEPOINT a; INSERT OR ROLLBACK INTO t VALUES (1)", engine.ConstraintUnique},
 	"behind its own BEGIN":    {"", "COMMIT; BEGIN; INSERT INTO t VALUES (7); INSERT OR ROLLBACK INTO t VALUES (1)", engine.ConstraintUnique},
 	"with an argument":        {"", "INSERT OR ROLLBACK INTO t VALUES (?1 - 4)", engine.ConstraintUnique},
-	"an interrupted INSERT":   {"", "", context.DeadlineExceeded},
+	"an interrupted INSERT":   {"", interruptedInsert, context.Canceled},
 	"PRIMARY KEY ON CONFLICT": {"CREATE TABLE p (a PRIMARY KEY ON CONFLICT ROLLBACK); INSERT INTO p VALUES (1)", "INSERT INTO p VALUES (1)", engine.ConstraintPrimaryKey},
 }
 
@@ -39,7 +38,9 @@ func TestNothingRunsBehindATransactionThatSQLiteRolledBack(t *testing.T) {
 	for name, end := range rolledBack {
 		t.Run(name, func(t *testing.T) {
 			for next, run := range uses {
-				db := openSQL(t, filepath.Join(t.TempDir(), "a.db")+"?_synchronous=off")
+				ctx, cancel := context.WithCancel(limit(t))
+				defer cancel()
+				db := openInterrupting(t, filepath.Join(t.TempDir(), "a.db")+"?_synchronous=off", cancel)
 				db.SetMaxOpenConns(1)
 				mustExec(t, db, "CREATE TABLE t (a UNIQUE); INSERT INTO t VALUES (1);"+end.prepare)
 				tx, err := db.Begin()
@@ -51,7 +52,7 @@ func TestNothingRunsBehindATransactionThatSQLiteRolledBack(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := loseTransaction(t, tx, name, end.run); !errors.Is(err, end.want) || errors.Is(err, floe.ErrTransactionLost) {
+				if err := loseTransaction(ctx, tx, name, end.run); !errors.Is(err, end.want) || errors.Is(err, floe.ErrTransactionLost) {
 					t.Errorf("%s: error %v, want %v alone", end.run, err, end.want)
 				}
 				for range 2 {
@@ -100,18 +101,34 @@ var uses = map[string]func(tx *sql.Tx, stmt *sql.Stmt) error{
 	"commit":         func(tx *sql.Tx, _ *sql.Stmt) error { return tx.Commit() },
 }
 
-func loseTransaction(t *testing.T, tx *sql.Tx, name, query string) error {
+// interruptedInsert writes rows until the context ends, which it ends itself.
+const interruptedInsert = "WITH RECURSIVE c(x) AS (SELECT 5 UNION ALL SELECT x + 1 FROM c) INSERT INTO t SELECT iif(x = 99, interrupt_now(), x) FROM c"
+
+// openInterrupting opens a database whose function interrupt_now calls interrupt.
+func openInterrupting(t *testing.T, dsn string, interrupt func()) *sql.DB {
 	t.Helper()
+	c, err := floe.NewConnector(dsn, floe.WithOnConnect(func(_ context.Context, c *engine.Conn) error {
+		return c.CreateFunction("interrupt_now", 0, 0, func(*engine.FuncContext, []engine.Value) error {
+			interrupt()
+			return nil
+		})
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := sql.OpenDB(c)
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+func loseTransaction(ctx context.Context, tx *sql.Tx, name, query string) error {
 	var args []any
-	ctx := limit(t)
-	switch name {
-	case "with an argument":
+	if name == "with an argument" {
 		args = []any{5}
-	case "an interrupted INSERT":
-		query = "WITH RECURSIVE c(x) AS (SELECT 5 UNION ALL SELECT x + 1 FROM c) INSERT INTO t SELECT x FROM c"
-		short, cancel := context.WithTimeout(ctx, 5*time.Millisecond)
-		defer cancel()
-		ctx = short
 	}
 	_, err := tx.ExecContext(ctx, query, args...)
 	return err
