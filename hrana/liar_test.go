@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/metrics"
 	"strings"
 	"testing"
 	"time"
@@ -120,7 +119,7 @@ func tellLie(t *testing.T, c *lieCase, way lieWay, call string) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	peak := heapPeak(func() { err = runCall(ctx, client, call) })
+	peak := liar.HeapPeak(func() { err = runCall(ctx, client, call) })
 	checkLieError(t, what, err, c)
 	if peak > 256<<20 { // the tests beside this one take some of it
 		t.Errorf("%s: it took %d MB of memory", what, peak>>20)
@@ -161,30 +160,6 @@ func checkLieError(t *testing.T, what string, err error, c *lieCase) {
 	bad := strings.IndexFunc(text, func(r rune) bool { return unicode.In(r, unicode.C) && r != '\n' && r != '\t' })
 	if strings.Contains(text, lieToken) || !utf8.ValidString(text) || bad >= 0 || len(text) > 70_000 {
 		t.Errorf("%s: an error of %d bytes holds the token or what cannot be printed: %.300q", what, len(text), text)
-	}
-}
-
-// heapPeak gives how much the heap grows while f runs, as far as a look at it every few milliseconds finds.
-func heapPeak(f func()) (grown uint64) {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	heap := func() uint64 {
-		metrics.Read(sample)
-		return sample[0].Value.Uint64()
-	}
-	before := heap()
-	done := make(chan struct{})
-	go func() { defer close(done); f() }()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if now := heap(); now > before {
-			grown = max(grown, now-before)
-		}
-		select {
-		case <-done:
-			return grown
-		case <-tick.C:
-		}
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/metrics"
 	"slices"
 	"strings"
 	"testing"
@@ -130,7 +129,7 @@ func (s *lieScene) told(r *Replicator, c *lieTest) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
 	defer cancel()
 	var err error
-	peak := heapPeak(func() { _, err = r.Sync(ctx) })
+	peak := liar.HeapPeak(func() { _, err = r.Sync(ctx) })
 	s.checkError(err, c)
 	if peak > 128<<20 { // the tests beside this one take some of it
 		s.t.Errorf("%s: the sync took %d MB of memory", s.what, peak>>20)
@@ -260,28 +259,22 @@ func (s *lieScene) checkVerify(r *Replicator) {
 	}
 }
 
-// heapPeak gives how much the heap grows while f runs, as far as a look at it every few milliseconds finds.
-func heapPeak(f func()) (grown uint64) {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	heap := func() uint64 {
-		metrics.Read(sample)
-		return sample[0].Value.Uint64()
+// run tells a lie to a new replica ("first"), to one that goes on ("later"), or to one that was opened anew
+// ("reopened"), by a primary whose log may be compacted.
+func (s *lieScene) run(when string, compacted bool, c *lieTest) {
+	s.t.Helper()
+	var r *Replicator
+	if when == "first" {
+		r = s.open()
+	} else {
+		r = s.started(when == "reopened")
 	}
-	before := heap()
-	done := make(chan struct{})
-	go func() { defer close(done); f() }()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if now := heap(); now > before {
-			grown = max(grown, now-before)
-		}
-		select {
-		case <-done:
-			return grown
-		case <-tick.C:
-		}
+	if compacted {
+		commits := s.log.Commits()
+		s.p.Compact(uint64(commits[len(commits)-2]))
 	}
+	s.told(r, c)
+	s.recovers(r, c)
 }
 
 // runLies tells every lie to a new replica, to one that goes on, and to one that was opened anew.
@@ -294,19 +287,7 @@ func runLies(t *testing.T, logs map[string]liar.Log, compacted bool, tests []lie
 					if when == "first" && c.later || when == "later" && size == "several" || testing.Short() && size == "several" {
 						continue
 					}
-					s := newLieScene(t, when+" sync, "+size, log)
-					var r *Replicator
-					if when == "first" {
-						r = s.open()
-					} else {
-						r = s.started(when == "reopened")
-					}
-					if compacted {
-						commits := log.Commits()
-						s.p.Compact(uint64(commits[len(commits)-2]))
-					}
-					s.told(r, &c)
-					s.recovers(r, &c)
+					newLieScene(t, when+" sync, "+size, log).run(when, compacted, &c)
 				}
 			}
 		})

@@ -49,7 +49,7 @@ func applyMutated(t *testing.T, cases int, seed uint64) {
 		rest := liar.Chain(liar.Sum(log.Frames[:half]), mutatedPages(rnd, log.Frames[half:]))
 		path := filepath.Join(dir, fmt.Sprintf("%d.db", n%50))
 		var err error
-		peak := heapPeak(func() { err = applyOne(t, path, log, half, rest) })
+		peak := liar.HeapPeak(func() { err = applyOne(t, path, log, half, rest) })
 		switch {
 		case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errPanicked):
 			t.Fatalf("seed %d, case %d: %v", seed, n, err)

@@ -105,18 +105,7 @@ func TestNothingIsCommittedThatLeavesNoDatabase(t *testing.T) {
 				}
 				s := newLieScene(t, fmt.Sprintf("%s: %s sync, compacted %v", c.name, when, compacted), log)
 				s.patience = time.Minute
-				var r *Replicator
-				if when == "first" {
-					r = s.open()
-				} else {
-					r = s.started(when == "reopened")
-				}
-				if compacted {
-					commits := log.Commits()
-					s.p.Compact(uint64(commits[len(commits)-2]))
-				}
-				s.told(r, &c)
-				s.recovers(r, &c)
+				s.run(when, compacted, &c)
 			}
 		}
 	}
